@@ -1,0 +1,153 @@
+/* A reader over bytes somebody else chose.
+ *
+ * A read beyond the end returns zero (or NULL), sets 'bad' and moves to the end: the error sticks, so a
+ * parser reads all it needs, checks once, then emits, and a loop on cursor_left() stops.
+ * No pointer arithmetic on packet bytes outside this file.
+ *
+ * Threads: a cursor is a value on the caller's stack. Ownership: it never owns the bytes. */
+#ifndef CURSOR_H
+#define CURSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct cursor {
+	const uint8_t *p, *end;
+	bool bad;
+};
+
+static inline struct cursor
+cursor_make(const void *bytes, size_t size)
+{
+	const uint8_t *p = bytes;
+
+	return (struct cursor){.p = p, .end = p + size};
+}
+
+static inline size_t
+cursor_left(const struct cursor *c)
+{
+	return (size_t)(c->end - c->p);
+}
+
+/* The next 'size' bytes, or NULL. */
+static inline const uint8_t *
+cursor_take(struct cursor *c, size_t size)
+{
+	const uint8_t *p = c->p;
+
+	if (cursor_left(c) < size) {
+		c->bad = true;
+		c->p = c->end;
+		return NULL;
+	}
+	c->p += size;
+	return p;
+}
+
+static inline void
+cursor_skip(struct cursor *c, size_t size)
+{
+	(void)cursor_take(c, size);
+}
+
+static inline uint8_t
+cursor_u8(struct cursor *c)
+{
+	const uint8_t *p = cursor_take(c, 1);
+
+	return p != NULL ? p[0] : 0;
+}
+
+static inline uint16_t
+cursor_be16(struct cursor *c)
+{
+	const uint8_t *p = cursor_take(c, 2);
+
+	return p != NULL ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+}
+
+static inline uint16_t
+cursor_le16(struct cursor *c)
+{
+	const uint8_t *p = cursor_take(c, 2);
+
+	return p != NULL ? (uint16_t)(p[1] << 8 | p[0]) : 0;
+}
+
+static inline uint32_t
+cursor_be32(struct cursor *c)
+{
+	const uint8_t *p = cursor_take(c, 4);
+
+	return p != NULL ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+}
+
+static inline uint32_t
+cursor_le32(struct cursor *c)
+{
+	const uint8_t *p = cursor_take(c, 4);
+
+	return p != NULL ? (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0] : 0;
+}
+
+static inline uint64_t
+cursor_be64(struct cursor *c)
+{
+	uint64_t high = cursor_be32(c);
+
+	return high << 32 | cursor_be32(c);
+}
+
+static inline uint64_t
+cursor_le64(struct cursor *c)
+{
+	uint64_t low = cursor_le32(c);
+
+	return low | (uint64_t)cursor_le32(c) << 32;
+}
+
+/* Byte 'offset' from here without moving; 0 beyond the end, and no error. */
+static inline uint8_t
+cursor_peek(const struct cursor *c, size_t offset)
+{
+	return offset < cursor_left(c) ? c->p[offset] : 0;
+}
+
+/* A child of 'size' bytes. Too few: the child is empty and bad, and so is the parent. */
+static inline struct cursor
+cursor_sub(struct cursor *c, size_t size)
+{
+	const uint8_t *p = cursor_take(c, size);
+
+	if (p == NULL)
+		return (struct cursor){.p = c->end, .end = c->end, .bad = true};
+	return cursor_make(p, size);
+}
+
+/* A child up to, not including, the next byte 'stop', which is consumed. None: bad, as in cursor_sub(). */
+static inline struct cursor
+cursor_until(struct cursor *c, uint8_t stop)
+{
+	size_t left = cursor_left(c);
+	const uint8_t *hit = left > 0 ? memchr(c->p, stop, left) : NULL;
+	struct cursor child;
+
+	if (hit == NULL)
+		return cursor_sub(c, left + 1);
+	child = cursor_sub(c, (size_t)(hit - c->p));
+	cursor_skip(c, 1);
+	return child;
+}
+
+/* Shortens the cursor to its next 'size' bytes, if it has more. */
+static inline void
+cursor_limit(struct cursor *c, size_t size)
+{
+	if (cursor_left(c) > size)
+		c->end = c->p + size;
+}
+
+#endif

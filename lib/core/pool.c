@@ -1,0 +1,93 @@
+/* Pools over reserved address space.
+ *
+ * Why not rte_mempool or rte_malloc: sessions and records need no DMA address, one owner needs no cache per lcore, and
+ * a table sized for the worst case must not cost its memory before there is traffic. Transparent 2 MB pages (madvise)
+ * keep the TLB misses away once it does (PERFORMANCE B.3: 4 KB pages cost 25 ns more at 128 MB, 150 ns at 4 GB). */
+#include "pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "log.h"
+
+enum { HUGE_PAGE_BYTES = 2 << 20 };
+
+static size_t
+round_up(size_t size, size_t unit)
+{
+	return (size + unit - 1) / unit * unit;
+}
+
+void *
+vmem_reserve(size_t size)
+{
+	size_t whole = round_up(size, HUGE_PAGE_BYTES);
+	/* One page more, so that the start can be moved to a 2 MB boundary. */
+	uint8_t *p = mmap(NULL, whole + HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t head;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	head = round_up((size_t)p, HUGE_PAGE_BYTES) - (size_t)p;
+	if (head > 0)
+		munmap(p, head);
+	if (head < HUGE_PAGE_BYTES)
+		munmap(p + head + whole, HUGE_PAGE_BYTES - head);
+	/* Small areas keep 4 KB pages: a 2 MB page each would cost more than it brings. */
+	if (size >= 2 * HUGE_PAGE_BYTES)
+		madvise(p + head, whole, MADV_HUGEPAGE);
+	return p + head;
+}
+
+void
+vmem_release(void *p, size_t size)
+{
+	if (p != NULL)
+		munmap(p, round_up(size, HUGE_PAGE_BYTES));
+}
+
+struct pool *
+pool_create(const struct pool_params *params)
+{
+	uint32_t align = params->align_bytes != 0 ? params->align_bytes : 1;
+	struct pool *pool;
+
+	if (params->object_bytes < 4 || params->object_bytes % 4 != 0 || params->max_objects == 0 ||
+	    params->max_objects == UINT32_MAX || (align & (align - 1)) != 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	pool = calloc(1, sizeof(*pool));
+	if (pool == NULL)
+		return NULL;
+	pool->name = params->name;
+	pool->object_bytes = params->object_bytes;
+	pool->max_objects = params->max_objects;
+	pool->fresh = 1;
+	pool->reserved_bytes = ((size_t)params->max_objects + 1) * params->object_bytes + align;
+	pool->base = vmem_reserve(pool->reserved_bytes);
+	if (pool->base == NULL) {
+		free(pool);
+		return NULL;
+	}
+	POISON(pool->base, pool->reserved_bytes);
+	return pool;
+}
+
+uint32_t
+pool_destroy(struct pool *pool)
+{
+	uint32_t left;
+
+	if (pool == NULL)
+		return 0;
+	left = pool->used;
+	if (left > 0)
+		LOG_ERROR("pool.leak", "pool=%s objects=%u", pool->name, left);
+	UNPOISON(pool->base, pool->reserved_bytes);
+	vmem_release(pool->base, pool->reserved_bytes);
+	free(pool);
+	return left;
+}

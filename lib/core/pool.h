@@ -1,0 +1,97 @@
+/* Pools of fixed-size objects, addressed by a 32-bit handle.
+ *
+ * A pool reserves address space for its maximum and the kernel gives pages as handles are first used, so a
+ * small replay stays small, a table of ten million is one array, and handle -> address is one multiply. Free
+ * objects are a LIFO chain through the objects themselves: the next one handed out is the one still in cache.
+ *
+ * Threads: one owner, no locks. pool_used() may be read by others (it may be a little old).
+ * Ownership: the pool owns the memory; a handle is valid from pool_get() to pool_put().
+ * Handle 0 is never given out: it means none.
+ * Sanitize build: free objects are poisoned; pool_destroy() logs how many were not given back. */
+#ifndef POOL_H
+#define POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "poison.h"
+
+struct pool_params {
+	const char *name;      /* for the memory table and messages; must outlive the pool */
+	uint32_t object_bytes; /* at least 4, and a multiple of 4 */
+	uint32_t max_objects;  /* at most this many are in use at once */
+	uint32_t align_bytes;  /* 0 or a power of two: object 1 starts aligned to this, and so do the rest when
+				* object_bytes is a multiple of it */
+};
+
+struct pool {
+	const char *name;
+	uint8_t *base; /* of object 0, which is not used */
+	uint32_t object_bytes;
+	uint32_t max_objects;
+	uint32_t used;
+	uint32_t peak;
+	uint32_t fresh;	    /* first handle never given out so far */
+	uint32_t free_head; /* 0: none */
+	size_t reserved_bytes;
+};
+
+/* NULL with errno ENOMEM or EINVAL. */
+struct pool *pool_create(const struct pool_params *);
+
+/* Accepts NULL. Returns the number of objects that were still in use. */
+uint32_t pool_destroy(struct pool *);
+
+static inline void *
+pool_at(const struct pool *pool, uint32_t handle)
+{
+	return pool->base + (size_t)handle * pool->object_bytes;
+}
+
+/* A handle to an object with undefined content (zero when it is used for the first time), or 0: the pool is full. */
+static inline uint32_t
+pool_get(struct pool *pool)
+{
+	uint32_t handle = pool->free_head;
+
+	if (handle != 0) {
+		UNPOISON(pool_at(pool, handle), pool->object_bytes);
+		pool->free_head = *(uint32_t *)pool_at(pool, handle);
+	} else if (pool->fresh <= pool->max_objects) {
+		handle = pool->fresh++;
+		UNPOISON(pool_at(pool, handle), pool->object_bytes);
+	} else {
+		return 0;
+	}
+	if (++pool->used > pool->peak)
+		pool->peak = pool->used;
+	return handle;
+}
+
+static inline void
+pool_put(struct pool *pool, uint32_t handle)
+{
+	*(uint32_t *)pool_at(pool, handle) = pool->free_head;
+	pool->free_head = handle;
+	pool->used--;
+	POISON(pool_at(pool, handle), pool->object_bytes);
+}
+
+static inline uint32_t
+pool_room(const struct pool *pool)
+{
+	return pool->max_objects - pool->used;
+}
+
+static inline uint32_t
+pool_handle(const struct pool *pool, const void *object)
+{
+	return (uint32_t)((size_t)((const uint8_t *)object - pool->base) / pool->object_bytes);
+}
+
+/* Address space for 'size' bytes of zeroes that cost memory when touched; 2 MB pages where the kernel gives them.
+ * NULL with errno. vmem_release() accepts NULL. */
+void *vmem_reserve(size_t size);
+void vmem_release(void *, size_t size);
+
+#endif

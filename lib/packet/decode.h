@@ -1,0 +1,80 @@
+/* Decode: link layer to transport, the enqueue phase.
+ *
+ * packet_decode() verifies every length before it uses it, fills the packet's decode members and either makes a flow
+ * key (verdict PACKET_OK) or says why there is none. Ethertypes, IP protocols and UDP destination ports beyond the
+ * built-in ones hook in through REGISTRY_ADD(packet_hook, ...), one file each; so do tunnels, whose handlers call
+ * packet_decode_ethertype() or packet_decode_ip() on what is inside.
+ *
+ * Threads: pure functions over the packet and a const configuration; any lcore. */
+#ifndef DECODE_H
+#define DECODE_H
+
+#include "conf.h"
+#include "counters.h"
+#include "cursor.h"
+#include "packet.h"
+
+enum { PACKET_DISPATCH_MAX = 12, PACKET_VLAN_MAX = 8, PACKET_HEADER_OFFSET_MAX = 2047 };
+
+enum session_type { SESSION_TCP, SESSION_UDP, SESSION_ICMP, SESSION_SCTP, SESSION_ESP, SESSION_OTHER, SESSION_TYPES };
+
+/* What owns sessions: tcp, udp, icmp, icmpv6, sctp, arp, igmp, ... One const object each, registered. */
+struct packet_protocol {
+	const char *name;	 /* "icmpv6" */
+	const char *record_name; /* what 'protocol' in the record says: "icmp" */
+	enum session_type type;
+	uint32_t timeout_s;	     /* default idle timeout */
+	const char *timeout_setting; /* the key that overrides it, or NULL */
+	bool one_way;		     /* every packet counts as sent by the source */
+	bool has_addresses;	     /* the record has source.ip ... (when ip_version is not 0) */
+	bool has_ports;
+};
+REGISTRY_DECLARE(packet_protocol, struct packet_protocol);
+enum { PACKET_PROTOCOLS_MAX = 64 };
+
+/* Ids are 1.. in name order; 0 is none. */
+const struct packet_protocol *packet_protocol(uint8_t id);
+uint8_t packet_protocol_find(const char *name); /* 0: no such protocol */
+unsigned packet_protocol_count(void);		/* the highest id */
+
+struct decode_conf;
+
+/* A handler gets what follows its header's dispatch point and returns the verdict of the whole packet. PACKET_OK:
+ * p->key is set. */
+typedef enum packet_verdict (*packet_handler)(const struct decode_conf *, struct packet *, struct cursor);
+
+enum packet_hook_kind { HOOK_ETHERTYPE, HOOK_IP_PROTOCOL, HOOK_UDP_PORT };
+
+struct packet_hook {
+	enum packet_hook_kind kind;
+	uint16_t number;
+	packet_handler handle;
+};
+REGISTRY_DECLARE(packet_hook, struct packet_hook);
+
+/* Builds the dispatch tables from the registry. NULL, and the reason in the log, on a bad saveUnknownPackets list. */
+struct decode_conf *decode_conf_create(const struct conf *);
+void decode_conf_destroy(struct decode_conf *); /* accepts NULL */
+
+/* Returns p->verdict. Does not count: see packet_count_verdicts(). */
+enum packet_verdict packet_decode(const struct decode_conf *, struct packet *);
+
+/* For handlers of tunnels and of protocols that carry others. */
+enum packet_verdict packet_decode_ethertype(const struct decode_conf *, struct packet *, uint16_t ethertype,
+					    struct cursor);
+enum packet_verdict packet_decode_ethernet(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_ipv4(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_ipv6(const struct decode_conf *, struct packet *, struct cursor);
+
+/* Key makers for handlers: endpoints of the innermost IP header plus ports; or an opaque id of up to 32 bytes. */
+void packet_key_endpoints(const struct decode_conf *, struct packet *, uint8_t protocol, uint16_t source_port,
+			  uint16_t destination_port);
+void packet_key_opaque(struct packet *, uint8_t protocol, const void *id, unsigned size);
+
+/* Ledger: one count per packet that is not PACKET_OK, by name. */
+void packet_count_verdict(struct counters *, const struct packet *);
+
+/* Fills tables, ids and hash of every packet of the burst: decode, then the table's hash for those with a key. */
+void decode_burst(const struct decode_conf *, const struct hash_secret *, struct burst *);
+
+#endif

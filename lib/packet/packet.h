@@ -1,0 +1,128 @@
+/* A packet on its way through a worker, and the burst it travels in.
+ *
+ * Threads: a burst belongs to one worker (or, in the replay role, to it). Nothing in here is shared.
+ * Ownership: 'data' points into the mbuf (or into the worker's linear buffer when the mbuf is a chain) and is valid
+ * until the burst ends. Time: packet time, nanoseconds since 1970. */
+#ifndef PACKET_H
+#define PACKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "flow_key.h"
+
+enum { BURST_MAX = 64, PACKET_BYTES_MAX = 65535, PACKET_NO_OFFSET = 0xffff };
+
+/* What pcap calls LINKTYPE_x: the number in a file header. Only these are decoded. */
+enum link_type {
+	LINK_NULL = 0,
+	LINK_ETHERNET = 1,
+	LINK_PPP = 9,
+	LINK_RAW_12 = 12, /* DLT_RAW as some systems write it into files */
+	LINK_PPP_HDLC = 50,
+	LINK_RAW = 101,
+	LINK_CISCO_HDLC = 104,
+	LINK_FRAME_RELAY = 107,
+	LINK_LOOP = 108,
+	LINK_LINUX_SLL = 113,
+	LINK_IEEE802_11_RADIO = 127,
+	LINK_IPV4 = 228,
+	LINK_IPV6 = 229,
+	LINK_NFLOG = 239,
+	LINK_ETHERNET_MPACKET = 274,
+	LINK_LINUX_SLL2 = 276,
+};
+
+/* What decode found. Everything but PACKET_OK is counted by name, and stored and recorded only when
+ * 'saveUnknownPackets' says so (then decode has made a key for one of the protocols unknown-ether, unknown-ip,
+ * corrupt-ether, corrupt-ip, and the verdict is PACKET_OK). */
+enum packet_verdict {
+	PACKET_OK,
+	PACKET_CORRUPT,
+	PACKET_UNKNOWN_ETHER,
+	PACKET_UNKNOWN_IP,
+	PACKET_FRAGMENT, /* held or refused by reassembly; until that exists: counted */
+	PACKET_FILTERED,
+};
+
+struct session;
+struct rte_mbuf;
+
+struct packet {
+	/* Set by whoever received it. */
+	const uint8_t *data;
+	struct rte_mbuf *mbuf;
+	uint64_t time_ns;
+	uint64_t clock_ns;	 /* greatest stamp of all packets before this one (DESIGN 2, the clock) */
+	uint64_t input_position; /* replay: offset of the record (pcapng: of the block) in its file */
+	uint64_t sequence;	 /* replay: number of the packet in the whole input */
+	uint32_t captured_bytes;
+	uint32_t wire_bytes;
+	uint32_t input; /* replay: index of the input file; else port id */
+	uint16_t link_type;
+	bool has_nanoseconds; /* the input's stamps are finer than a microsecond */
+
+	/* Set by packet_decode(). */
+	uint8_t verdict;       /* enum packet_verdict */
+	uint8_t protocol;      /* packet_protocol(): what owns the session */
+	bool reversed;	       /* the sender is the key's second endpoint */
+	uint8_t ip_version;    /* 4, 6, or 0: no IP header accepted */
+	uint8_t ip_protocol;   /* of the last IP header accepted, after extension headers */
+	uint8_t traffic_class; /* DSCP << 2 | ECN */
+	uint8_t hop_limit;
+	uint8_t dispatches;	  /* nesting so far; more than PACKET_DISPATCH_MAX is corrupt */
+	bool is_ethernet;	  /* the outer frame is Ethernet: MACs, VLANs and ethertype are looked at */
+	uint16_t frame_offset;	  /* where the outer Ethernet frame begins (after an mPacket preamble) */
+	uint16_t ethernet_offset; /* of the innermost Ethernet header, or PACKET_NO_OFFSET */
+	uint16_t vlan;		  /* the first tag id that is not zero, outermost first; 0: none */
+	bool vlan_from_link;	  /* 'vlan' came from a LINUX_SLL tag or the NIC, not from an Ethernet header */
+	uint32_t vni;
+	uint16_t ip_offset;	   /* of the innermost IP header */
+	uint32_t transport_offset; /* of what follows the IP header and its extensions; non-IP: of the protocol's header
+				    */
+	uint32_t transport_bytes;  /* from there to the end of the IP packet (non-IP: of the frame) */
+	uint32_t payload_offset;   /* after the transport header */
+	uint32_t payload_bytes;	   /* what the parsers would get, never beyond the captured bytes */
+	uint32_t data_bytes;	   /* what counts as client/server bytes for protocols other than TCP (PARSERS.md) */
+	struct flow_key key;
+	uint32_t hash;
+
+	/* Set by session_lookup(). */
+	struct session *session; /* NULL: none */
+	uint8_t direction;	 /* 0: sent by the session's source */
+	bool store;		 /* the session wants this packet in the pcap */
+
+	/* Set by writer_append(). */
+	uint32_t file;	   /* file number; 0: none (dry run, null writer) */
+	uint64_t position; /* 0: not stored */
+};
+
+struct burst {
+	unsigned n;
+	struct packet packet[BURST_MAX];
+};
+
+/* In the private area of every mbuf of our pools: written by the replay role or, for other ports, by the worker after
+ * it received the mbuf. 64 bytes. */
+enum packet_meta_kind {
+	META_PACKET,
+	META_TICK,  /* no packet: the clock has reached clock_ns */
+	META_FLUSH, /* no packet: save all sessions, then start again with the clock at zero */
+	META_END,   /* no packet: the input has ended and the clock ended at clock_ns */
+};
+
+struct packet_meta {
+	uint64_t time_ns;
+	uint64_t clock_ns;
+	uint64_t sequence;
+	uint64_t input_position;
+	uint32_t wire_bytes;
+	uint32_t input;
+	uint16_t link_type;
+	uint8_t kind;
+	bool has_nanoseconds;
+	uint8_t padding[20];
+};
+
+#endif

@@ -1,0 +1,50 @@
+/* Ethdev ports as EAL gives them: vdevs and bound NICs.
+ *
+ * Threads: set-up and stop on the control thread; receiving on the workers, one queue each. Errors: a reason a user can
+ * act on. The metadata of each received mbuf (struct packet_meta) is written by port_receive(): the packet's own stamp
+ * where the driver gives one (net_pcap: microseconds, recognised by magnitude), else one clock read per burst. */
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "counters.h"
+#include "packet.h"
+
+struct rte_mempool;
+struct rte_mbuf;
+
+/* Everything that receives: mbuf pools with room for struct packet_meta. */
+struct rte_mempool *port_pool_create(const char *name, uint32_t n_mbufs, unsigned n_lcores, int socket);
+
+struct port {
+	uint16_t id;
+	uint16_t n_queues;
+	uint16_t link_type;	  /* replay: per packet; others: LINK_ETHERNET */
+	bool is_replay;		  /* metadata comes with the mbuf */
+	bool is_capture_file;	  /* net_pcap with rx_pcap: runs on packet time, never says that it ended */
+	int time_offset;	  /* dynfield offset, or -1 */
+	uint64_t time_flag;	  /* ol_flags bit that says the field is valid */
+	struct counters counters; /* imissed, ierrors, rx_nombuf: port_read_stats() */
+};
+
+/* Configures and starts an ethdev port with 'n_queues' receive queues (fewer when the device has fewer: port->n_queues
+ * says). */
+int port_start(struct port *, uint16_t id, uint16_t n_queues, struct rte_mempool *, char *why, size_t why_size);
+void port_stop(struct port *);
+void port_read_stats(struct port *); /* into the ledger; control thread */
+
+/* As rte_eth_rx_burst(), with metadata set in every mbuf. In the sanitize build head- and tailroom are poisoned. */
+uint16_t port_receive(const struct port *, uint16_t queue, struct rte_mbuf **, uint16_t n);
+
+/* Fills p->data and the receive members from an mbuf; a chain is copied into 'linear' (PACKET_BYTES_MAX bytes). False:
+ * longer than PACKET_BYTES_MAX (counted as a drop by the caller). */
+bool port_packet(struct rte_mbuf *, uint8_t *linear, struct packet *);
+
+/* Frees; in the sanitize build the bytes are given back to ASan's free state first. */
+void port_free_burst(struct rte_mbuf **, unsigned n);
+
+#endif

@@ -1,0 +1,106 @@
+/* The session table: the session each packet belongs to, and its life from first packet to record.
+ *
+ * A worker calls, for every burst of packets that share one clock second:
+ *
+ *   session_prefetch_burst()     cache misses of different packets overlap
+ *   for each packet, in order:
+ *     session_lookup()           finds or adds; a session that is over by the clock is saved first
+ *     writer_append()            (lib/writer) stores it
+ *     session_process()          counters, first packets, TCP, mid-saves
+ *
+ * and session_expire() whenever the clock moved. Finished records queue up inside; session_pull() takes them.
+ *
+ * Threads: one table per worker and no locks; nothing else may call in but session_stats readers.
+ * Ownership: the table owns its sessions; a pointer is valid until the next session_lookup(), session_expire() or
+ * session_flush(). Time: packet time. The clock is the greatest stamp of all packets before this one (packet.clock_ns);
+ * a session is over when, in whole seconds, last packet + timeout < clock. So a lone flow with a long pause stays one
+ * session. Timers are a lazy wheel: no timer work per packet, a slot that comes up looks at its sessions and re-inserts
+ * those that lived on. Memory: a session that has shown nothing but headers costs at most 192 bytes, everything
+ * counted. Limits: maxStreams by type, the pools by the conf; when one is full the session that has been idle longest
+ * is saved early (counted). */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "conf.h"
+#include "counters.h"
+#include "decode.h"
+#include "packet.h"
+#include "record.h"
+
+struct session_conf {
+	uint32_t timeout_s[PACKET_PROTOCOLS_MAX]; /* by protocol id; filled by session_conf_finish() */
+	uint32_t tcp_timeout_s, udp_timeout_s, icmp_timeout_s, sctp_timeout_s, esp_timeout_s, dhcp_timeout_s;
+	uint32_t tcp_closing_timeout_s, tcp_save_timeout_s;
+	uint32_t max_packets;	    /* maxPackets: mid-save */
+	uint32_t max_streams;	    /* maxStreams, of all workers */
+	bool packet_lengths;	    /* enablePacketLen */
+	bool dry_run;		    /* records even without stored packets */
+	struct conf_list tags;	    /* -t */
+	const struct field_op *ops; /* --op, parsed */
+	unsigned n_ops;
+};
+extern const struct setting_group session_settings_group;
+void session_conf_finish(struct session_conf *);
+
+/* field=value on every new session. */
+struct field_op {
+	field_id field;
+	bool is_integer;
+	int64_t integer;
+	const char *text;
+};
+/* False, and the reason in 'why', for an unknown field or a bad value. */
+bool field_op_parse(const char *text, struct field_op *, char *why, size_t why_size);
+
+struct session_table_params {
+	const struct session_conf *conf;
+	unsigned n_workers;
+	uint32_t max_sessions; /* of this worker's pool */
+	struct record_pool *records;
+	struct counters *counters;
+	const struct hash_secret *secret;
+};
+
+struct session_table;
+
+/* NULL with errno. */
+struct session_table *session_table_create(const struct session_table_params *);
+void session_table_destroy(struct session_table *); /* accepts NULL; sessions still inside are lost and logged */
+
+void session_prefetch_burst(struct session_table *, const struct packet *, unsigned n);
+
+/* Sets p->session, p->direction and p->store. p->session is NULL when the packet has no key or no session can be had
+ * (counted). */
+void session_lookup(struct session_table *, struct packet *);
+
+/* True when this is the first packet of the session's current interval: for the files document. */
+bool session_is_fresh(const struct session *);
+
+/* After the packet was stored. May save (mid-save, maxPackets) before it counts the packet's headers, as the reference
+ * does. */
+void session_process(struct session_table *, struct packet *);
+
+/* Saves up to 'max' sessions that are over, or due for a mid-save by time, at 'clock_ns'. Returns true when nothing
+ * more is due: call again while false. */
+bool session_expire(struct session_table *, uint64_t clock_ns, unsigned max);
+
+/* Saves up to 'max' sessions whatever their age. True: the table is empty. */
+bool session_flush(struct session_table *, unsigned max);
+
+/* After a flush between files: the clock starts again. */
+void session_clock_reset(struct session_table *);
+
+/* The next finished record, or NULL. The caller owns it until it gives it to record_free(). */
+struct record *session_pull(struct session_table *);
+
+/* Room for the records of a whole burst: what the worker checks before it takes packets. */
+bool session_room(const struct session_table *, unsigned packets);
+
+struct session_stats {
+	uint32_t live[SESSION_TYPES];
+	uint32_t live_all;
+	uint64_t bytes_in_use; /* sessions, buckets, positions, attachments */
+};
+void session_stats(const struct session_table *, struct session_stats *);
+
+#endif

@@ -1,0 +1,118 @@
+/* Stored packets: blocks, positions, files.
+ *
+ * A worker appends packets to its stream while they are hot: 2 MB blocks (hugepage memory, carried by rte_mbufs) that
+ * follow each other in one open file per worker and link type, so the file number and position are known at once. Full
+ * blocks cross one SPSC ring to the writer role, which writes them with O_DIRECT through io_uring and sends the blocks
+ * back. Methods: "simple" (pcap files of our own), "inplace" (positions in the input file, nothing copied), "null"
+ * (positions in an imaginary file).
+ *
+ * Threads: a stream belongs to its worker; the writer to its lcore; between them only rings. Ownership: blocks are the
+ * writer's, lent to streams. Errors: a write error stops storing (packets are then not stored, and counted), is retried
+ * every few seconds, and never ends the process. No call waits. */
+#ifndef WRITER_H
+#define WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "counters.h"
+#include "packet.h"
+
+enum writer_method {
+	WRITER_SIMPLE,
+	WRITER_INPLACE,
+	WRITER_NULL,
+	WRITER_DISCARD /* benchmark: blocks filled, handed over, dropped */
+};
+enum { WRITER_BLOCK_BYTES = 2 << 20 };
+
+struct writer_conf {
+	struct conf_list directories;	/* pcapDir */
+	const char *directory_template; /* pcapDirTemplate */
+	int directory_algorithm;
+	double file_size_max_gib;   /* maxFileSizeG */
+	uint32_t file_time_max_min; /* maxFileTimeM */
+	uint32_t snap_length;
+	int method;	       /* pcapWriteMethod */
+	bool wire_length;      /* pcapWireLength */
+	bool gap_positions;    /* gapPacketPos */
+	bool lock_input_files; /* not --nolockpcap */
+	uint32_t n_blocks;     /* pcapBlocks */
+	/* Filled by the app, not from the conf file: */
+	enum writer_method effective_method;
+	bool dry_run; /* positions, but no file numbers and no files */
+	bool live;    /* file mode 0660, else 0666 */
+	const char *node;
+};
+extern const struct setting_group writer_settings_group;
+
+/* What becomes a 'files' document (RECORD.md 4). Sent on a ring to the exporter, which frees it with file_event_free().
+ */
+struct file_event {
+	bool closing; /* false: created */
+	uint32_t number;
+	char *name;		      /* absolute path */
+	uint64_t first_ns, last_ns;   /* packet time */
+	uint64_t start_ns, finish_ns; /* wall clock */
+	uint64_t file_bytes, packets_bytes, packets;
+	uint64_t sessions_started, sessions_present;
+	bool locked, gap_positions, in_place;
+};
+void file_event_free(struct file_event *); /* accepts NULL */
+
+struct rte_ring;
+struct writer;
+struct writer_stream;
+
+/* A file number for a new file, or 0: none ready yet, ask again. Called by workers, any thread. */
+typedef uint32_t (*writer_number_source)(void *context);
+
+/* One input file, for the in-place method: the app fills this from the replay. */
+typedef bool (*writer_input_source)(void *context, uint32_t input, const char **absolute, uint64_t *first_ns);
+
+struct writer_params {
+	const struct writer_conf *conf;
+	unsigned n_workers;
+	struct rte_ring *file_events; /* MPSC: struct file_event pointers to the exporter; NULL: dropped (dry run) */
+	writer_number_source take_number;
+	void *number_context;
+	writer_input_source input;
+	void *input_context;
+	int socket;
+};
+
+/* NULL and 'why': directory missing or not writable, not enough memory for the blocks. */
+struct writer *writer_create(const struct writer_params *, char *why, size_t why_size);
+void writer_destroy(struct writer *); /* accepts NULL */
+struct counters *writer_counters(struct writer *);
+
+/* The writer role: takes blocks, starts and completes writes, opens, rotates and closes files. Returns the work it
+ * found. */
+unsigned writer_poll(struct writer *);
+bool writer_idle(const struct writer *); /* nothing queued, nothing in flight */
+
+/* The worker's end. 'counters' is the worker's. */
+struct writer_stream *writer_stream_create(struct writer *, unsigned worker, struct counters *);
+void writer_stream_destroy(struct writer_stream *); /* accepts NULL */
+
+/* True when 'packets' packets of PACKET_BYTES_MAX fit: checked before each burst. A replay takes no packets while it is
+ * false. */
+bool writer_stream_room(struct writer_stream *, unsigned packets);
+
+/* Stores a packet: sets p->file and p->position; position 0 means not stored (counted by reason). 'first_of_session'
+ * counts for the files document. */
+void writer_append(struct writer_stream *, struct packet *, bool first_of_session);
+
+/* Hands over partial blocks older than 10 s (now: monotonic clock); cheap, called once a poll. */
+void writer_stream_tick(struct writer_stream *, uint64_t now_ns);
+
+/* End: hands over what is left. Resumable: false means call again. */
+bool writer_stream_finish(struct writer_stream *);
+
+/* In place: the closing update of an input file, with all records and bytes read. Called by the app when the replay has
+ * ended. */
+void writer_input_closed(struct writer *, uint32_t input, uint64_t bytes_read, uint64_t packets_read, uint64_t last_ns);
+
+#endif
