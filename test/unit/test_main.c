@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_eal.h>
 
 static unsigned failures;
@@ -28,12 +29,14 @@ void
 test_eal(void)
 {
 	static bool ready;
-	char *argv[] = {"unit-tests", "--no-huge", "-m", "512", "--no-pci", "--no-telemetry", "--log-level=lib.*:error",
-			"--lcores",   "0@0",	   NULL};
+	const char *argv[] = {
+		/* not const: EAL reorders it */
+		"unit-tests", "--no-huge", "-m", "512", "--no-pci", "--no-telemetry", "--log-level=lib.*:error",
+		"--lcores",   "0@0",	   NULL};
 
 	if (ready)
 		return;
-	if (rte_eal_init(9, argv) < 0) {
+	if (rte_eal_init((int)RTE_DIM(argv) - 1, (char **)(uintptr_t)argv) < 0) {
 		fprintf(stderr, "unit-tests: EAL does not start\n");
 		exit(5);
 	}
