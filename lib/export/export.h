@@ -24,14 +24,14 @@ struct file_event;
 /* One session document in a batch, with the columns people search by (for sinks with columns). */
 struct export_row {
 	uint32_t json_offset, json_bytes; /* in the batch's text; a newline follows */
-	char id[48];
-	char index_period[16];
+	char id[DOCUMENT_ID_BYTES];
+	char index_period[DOCUMENT_PERIOD_BYTES];
 	int64_t first_ms, last_ms;
 	uint8_t address[2][16];
 	uint8_t ip_version, ip_protocol;
 	uint16_t port[2];
 	uint64_t packets, bytes, data_bytes;
-	char community_id[40];
+	char community_id[COMMUNITY_ID_BYTES];
 	char protocols[64]; /* "tcp;http" */
 };
 

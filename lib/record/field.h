@@ -1,7 +1,7 @@
 /* Fields: what a record may say, one table beside each user (names and meaning: spec/FIELDS.tsv).
  *
- * A library or parser defines a const table and registers it; ids are local to the table, and field_base() turns them
- * into process-wide ones, fixed at fields_init(). From the same tables come the records, --list-fields, the fields
+ * A library or parser defines a const table and registers it; places in a table are local to it, and field_ids() turns
+ * them into process-wide ids, fixed at fields_init(). From the same tables come the records, --list-fields, the fields
  * documents and the index templates.
  *
  * Threads: read-only after fields_init(). */
@@ -41,6 +41,9 @@ enum field_flags {
 	FIELD_NO_SAVE = 1 << 6, /* written by the document writer itself, not in the sorted part */
 	FIELD_DIFF_FROM_LAST = 1 << 7,
 	FIELD_IP_PREFIX = 1 << 8,
+	/* Texts end at their first NUL, so "a" and "a\0b" are one value of a set (the reference's ghash sets; its
+	 * hash sets compare the whole text and print only what comes before the NUL). */
+	FIELD_TO_NUL = 1 << 9,
 };
 
 struct field {
@@ -73,8 +76,11 @@ typedef uint16_t field_id; /* 0: none */
  * line when they do not. Idempotent. */
 bool fields_init(void);
 
-unsigned fields_count(void); /* ids are 1 .. count */
+unsigned fields_count(void); /* ids are 1 .. count, in the order of field_rank() */
 const struct field *field_at(field_id);
+
+/* The ids of a table's rows, in the table's order; NULL for a table that is not registered. */
+const field_id *field_ids(const struct field_table *);
 field_id field_find(const char *name); /* by db name; 0: none */
 field_id field_find_expression(const char *expression);
 unsigned field_rank(field_id); /* place in the order by db name (strcmp) */

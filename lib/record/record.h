@@ -16,7 +16,7 @@
 #include "counters.h"
 #include "field.h"
 
-enum { RECORD_CHUNK_BYTES = 1024, RECORD_VALUE_BYTES_MAX = 16384 };
+enum { RECORD_CHUNK_BYTES = 1024, RECORD_VALUE_BYTES_MAX = 16384, RECORD_OBJECT_BYTES_MAX = 1 << 20 };
 
 enum {
 	TCP_COUNT_SYN,
@@ -63,9 +63,19 @@ struct record_summary {
 	uint8_t id[16];		  /* random part of the document id */
 	uint8_t root_id[16];
 	uint64_t root_last_ns; /* the period of the root document's id */
+	/* First file and position of the root document, for autoGenerateId=consistent; 0: not known. */
+	uint32_t root_file;
+	uint64_t root_position;
 };
 
-struct record_chunk;
+/* Some bytes of a chain. A chunk of the pool is one of these, and the first two of a record lie in the record's own
+ * chunk. */
+struct record_chunk {
+	struct record_chunk *next;
+	uint16_t used, capacity; /* of 'bytes' */
+	uint32_t padding;
+	uint8_t bytes[];
+};
 
 struct record {
 	struct record *next; /* for lists of whoever holds the record */
@@ -76,6 +86,13 @@ struct record {
 	uint32_t chunks; /* of all kinds, this one included */
 	uint64_t position_last;
 	uint32_t file_last;
+
+	/* How the values are found again (record_index.c) and how big they would be (RECORD.md 1.8). */
+	struct record_chunk *index; /* NULL: few values, look at all of them */
+	uint32_t index_entries, index_buckets;
+	uint32_t estimate_bytes; /* of all fields but objects */
+	bool wants_mid_save;
+
 	struct record_summary summary;
 };
 
@@ -83,7 +100,8 @@ struct record_pool;
 
 /* 'worker' goes into every record. NULL with errno. */
 struct record_pool *record_pool_create(uint32_t max_chunks, uint16_t worker, struct counters *);
-void record_pool_destroy(struct record_pool *);	       /* accepts NULL; logs what was not given back */
+/* Accepts NULL. Returns how many chunks were not given back, and logs it when there were any. */
+uint32_t record_pool_destroy(struct record_pool *);
 uint32_t record_pool_room(const struct record_pool *); /* free chunks */
 uint32_t record_pool_used(const struct record_pool *);
 
@@ -91,22 +109,31 @@ uint32_t record_pool_used(const struct record_pool *);
 struct record *record_create(struct record_pool *);
 void record_free(struct record_pool *, struct record *); /* accepts NULL */
 
-/* Append a value. Sets (and DIFF_FROM_LAST) drop what is there already and return true. False: the pool is empty (the
- * value is lost and counted as "record.value_lost"). Text longer than RECORD_VALUE_BYTES_MAX is cut and the tag
- * "truncated-field-..." added. */
+/* Append a value. Sets (and DIFF_FROM_LAST) drop what is there already and return true; a field of one value keeps the
+ * last. False: the pool is empty (the value is lost and counted as "record.value_lost"). Text longer than
+ * RECORD_VALUE_BYTES_MAX is cut and the tag "truncated-field-..." added. Lists and sets of integers hold unsigned 32
+ * bit, as the reference's. The cost does not grow with the number of values. */
 bool record_add_int(struct record_pool *, struct record *, field_id, int64_t);
 bool record_add_double(struct record_pool *, struct record *, field_id, double);
 bool record_add_str(struct record_pool *, struct record *, field_id, const void *text, size_t size);
+/* As record_add_str, for text known to be UTF-8 although the field is not FIELD_FORCE_UTF8. */
+bool record_add_utf8(struct record_pool *, struct record *, field_id, const void *text, size_t size);
 bool record_add_ip(struct record_pool *, struct record *, field_id, const uint8_t address[16]);
+/* An address as somebody wrote it, read by the rules of RECORD.md 1.10; false and nothing added when it is none. */
+bool record_add_ip_text(struct record_pool *, struct record *, field_id, const void *text, size_t size);
+/* One finished JSON object for a field of type FIELD_OBJECT. Beyond RECORD_OBJECT_BYTES_MAX it is lost and counted. */
+bool record_add_object(struct record_pool *, struct record *, field_id, const void *json, size_t size);
 
-/* Where a packet is stored: file number (0: none, dry run), offset, and 16 + captured bytes for packetLen. Kept gap
- * coded. */
+/* Where a packet is stored: file number (0: none, dry run), offset, and 16 + captured bytes for packetLen (0 when
+ * nobody wants it). Kept gap coded. False: the pool is empty, and "record.position_lost" counts. */
 bool record_add_position(struct record_pool *, struct record *, uint32_t file, uint64_t position, uint32_t length);
 
 /* For readers: walks all values in the order they were added. */
 struct record_value {
 	field_id field;
-	uint8_t type; /* enum field_type's scalar: FIELD_INT, FIELD_FLOAT, FIELD_STR, FIELD_IP */
+	uint8_t type; /* FIELD_INT, FIELD_FLOAT, FIELD_STR, FIELD_IP, FIELD_OBJECT (its text in 'str') */
+	bool utf8;    /* added by record_add_utf8() */
+	bool more;    /* the next value continues this text, which lies in several chunks */
 	union {
 		int64_t integer;
 		double real;
@@ -114,9 +141,8 @@ struct record_value {
 		struct {
 			const uint8_t *text;
 			uint32_t size;
-		} str; /* a long text lies in several chunks: see 'more' */
+		} str;
 	};
-	bool more; /* the next value continues this text */
 };
 struct record_iterator {
 	const struct record_chunk *chunk;
@@ -142,7 +168,8 @@ bool record_positions_next(struct record_position_iterator *, struct record_posi
  * says which). */
 struct record *record_carry_linked(struct record_pool *, const struct record *, bool *lost);
 
-/* The session wants a mid-save because a field has grown beyond 20000 estimated bytes (RECORD.md 1.8). */
+/* The session wants a mid-save because a value was added to a field of more than 20000 estimated bytes (RECORD.md 1.8).
+ * A record from record_carry_linked() starts without the wish, whatever it carries. */
 bool record_wants_mid_save(const struct record *);
 
 #endif
