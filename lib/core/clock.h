@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <time.h>
 
+/* DPDK defines NS_PER_S as the double 1E9: ours is an integer, and that header must not come after this one. */
+#include <rte_cycles.h>
+#undef NS_PER_S
 #define NS_PER_S  UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_US UINT64_C(1000)
