@@ -1,12 +1,19 @@
 /* The exporter role: records become documents, documents go to sinks, chunks go back to their workers.
  *
- * Every poll takes records from the workers' rings, formats each once per format, and collects the documents into
- * batches (256 KB or one second). A finished batch is handed to every sink by reference; each sink has a queue of
- * batches and a thread of its own (not on a polling CPU), because SQLite and files block. When no batch buffer is free
- * the exporter takes no records: back-pressure reaches the workers, which shed (live, counted) or wait (replay). A sink
- * that fails is retried; documents are counted as acknowledged or rejected per sink, never forgotten.
+ * Every poll takes records from the workers' rings, formats each once, and collects the documents into batches
+ * (exportBatchBytes or one second). A finished batch is handed to every sink by reference; each sink has a queue of
+ * batches and a thread of its own (not on a polling CPU), because SQLite and files block. A queue holds all batches
+ * there are, so a slow sink does not slow the others until it holds every one of them: when no batch is free the
+ * exporter takes no records, and back-pressure reaches the workers, which shed (live, counted) or wait (replay). A sink
+ * that fails is retried for ever; a document is acknowledged, rejected, abandoned or still held here, never forgotten.
  *
- * Threads: exporter_poll() on its lcore; sink threads; the counters are per thread. */
+ * Threads: exporter_poll() and exporter_put_file() on one thread, the exporter's lcore; create, destroy, finish, abandon
+ * and describe on the control thread; exporter_idle() and exporter_file_number() on any. Sinks run on threads of their
+ * own.
+ * Ownership: a record belongs to the exporter from its ring to the return ring; a batch to the exporter's pool.
+ * Ledger: whoever pushes a record on a ring counts "record.emitted" (IN of LEDGER_RECORDS) and attaches a gauge for what
+ * is on the rings; all else of the account is counted and gauged here. exporter_destroy() takes the counters with it:
+ * check and print before. */
 #ifndef EXPORT_H
 #define EXPORT_H
 
@@ -19,20 +26,19 @@
 #include "document.h"
 
 struct rte_ring;
-struct file_event;
 
 /* One session document in a batch, with the columns people search by (for sinks with columns). */
 struct export_row {
 	uint32_t json_offset, json_bytes; /* in the batch's text; a newline follows */
+	uint64_t packets, bytes, data_bytes;
+	int64_t first_ms, last_ms; /* packet time */
+	uint16_t port[2];
+	uint8_t ip_version, ip_protocol; /* ip_version 0: no addresses */
+	uint8_t address[2][16];		 /* IPv4 as v4-mapped */
 	char id[DOCUMENT_ID_BYTES];
 	char index_period[DOCUMENT_PERIOD_BYTES];
-	int64_t first_ms, last_ms;
-	uint8_t address[2][16];
-	uint8_t ip_version, ip_protocol;
-	uint16_t port[2];
-	uint64_t packets, bytes, data_bytes;
-	char community_id[COMMUNITY_ID_BYTES];
-	char protocols[64]; /* "tcp;http" */
+	char community_id[COMMUNITY_ID_BYTES]; /* "": none */
+	char protocols[64];		       /* "tcp;http", cut after the last name that fits */
 };
 
 struct export_batch {
@@ -40,8 +46,21 @@ struct export_batch {
 	size_t text_bytes;
 	struct export_row *row;
 	unsigned n_rows;
-	uint64_t first_sequence; /* number of the first document since start */
+	uint64_t first_sequence; /* number of the first document since start, from 1 */
 };
+
+/* A batch as a sink gets it: with a bit for each row, clear at first. A set bit says that the store will never take
+ * this document. Bits count when write() returns 0; after an error they are cleared and the batch comes again. */
+struct sink_batch {
+	const struct export_batch *batch;
+	uint64_t *rejected;
+};
+
+static inline void
+sink_reject(struct sink_batch *b, unsigned row)
+{
+	b->rejected[row / 64] |= UINT64_C(1) << row % 64;
+}
 
 /* The 'files' table's row, as lib/writer sends it (same content as its struct file_event; the app copies it over,
  * because export does not see writer). */
@@ -54,28 +73,53 @@ struct export_file {
 	bool locked, gap_positions, in_place;
 };
 
-/* A kind of sink. All calls but create and destroy come from the sink's own thread; they may block. */
+struct sink_params {
+	const struct conf *conf;
+	const struct document_conf *document;
+	const char *target; /* the ndjson sink of --records: its path; NULL: as the sink's settings say */
+};
+
+/* A kind of sink: a file of this folder registers one. create() and destroy() come from the control thread, all other
+ * calls from the sink's own thread, where they may block. Errors are negative errno values; the call comes again
+ * after a while, for ever.
+ *
+ * What is to come fits behind the same calls: a sink that keeps several requests in flight takes several batches at
+ * once (max_batches) and answers for all of them; one that spools answers 0 when the spool has them. */
 struct sink_kind {
 	const char *name;
-	/* 'why' gets the reason. Settings are the sink's own. */
-	void *(*create)(const struct conf *, const struct document_conf *, char *why, size_t why_size);
+	unsigned max_batches; /* most that write() takes at once; 0 means 1 */
+	bool wants_columns;   /* uses more of a row than its place and id */
+
+	void *(*create)(const struct sink_params *, char *why, size_t why_size); /* NULL: 'why' has the reason */
 	void (*destroy)(void *);
-	/* 0, or a negative errno: the batch is offered again later. *rejected gets documents that the store will never
-	 * take. */
-	int (*write)(void *, const struct export_batch *, unsigned *rejected);
+
+	/* All or nothing: 0 answers for every document of the 'n' batches, an error for none. */
+	int (*write)(void *, struct sink_batch *, unsigned n);
 	int (*write_file)(void *, const struct export_file *); /* may be NULL */
-	int (*flush)(void *);				       /* durable; called at exit and once a second when idle */
-	/* A range of file numbers for this node, or 0 with errno; NULL: this sink keeps none. */
+	int (*flush)(void *); /* what was written is durable; when idle for a second, and at exit. May be NULL */
+	/* A bounded piece of the sink's own work, after each write and when idle; 'at_exit': all of it that has to be
+	 * done before the end. 1: there is more, 0: nothing left. May be NULL. */
+	int (*maintain)(void *, bool at_exit);
+
+	/* The first of 'n' following file numbers of this node, or 0 with errno; NULL: this sink keeps none. Those not
+	 * used come back at the end, when they were the last ones taken. */
 	uint32_t (*take_file_numbers)(void *, unsigned n);
-	void (*describe)(void *, char *out, size_t size); /* for the end summary: "/var/lib/shrike/sessions.sqlite" */
+	void (*return_file_numbers)(void *, uint32_t first, unsigned n);
+
+	/* Adds to the kind's own counters, "sink.NAME.acknowledged" and so on. */
+	void (*count)(struct counters *, uint64_t acknowledged, uint64_t rejected);
+	const char *(*explain)(void *);			  /* the last error in the store's words; may be NULL */
+	void (*describe)(void *, char *out, size_t size); /* for the end summary: "/var/lib/shrike/shrike.sqlite" */
 };
 REGISTRY_DECLARE(sink_kind, struct sink_kind);
 
 struct export_conf {
 	struct conf_list sinks;		 /* "sinks" */
 	uint32_t batch_bytes, n_batches; /* exportBatchBytes, exportBatches */
-	const char *records_path;	 /* --records FILE|-: an ndjson sink more; NULL: none */
-	bool dry_run;			 /* only --records */
+	const char *state_directory;	 /* stateDir: file numbers when no sink keeps them */
+	/* Filled by the app, not from the conf file: */
+	const char *records_path; /* --records FILE|-: an ndjson sink more; NULL: none */
+	bool dry_run;		  /* only --records */
 };
 extern const struct setting_group export_settings_group;
 
@@ -85,22 +129,40 @@ struct exporter_params {
 	const struct document_conf *document;
 	unsigned n_workers;
 	struct rte_ring **records; /* [n_workers] SPSC, struct record pointers in */
-	struct rte_ring **returns; /* [n_workers] SPSC, the same pointers back */
+	struct rte_ring **returns; /* [n_workers] SPSC, the same pointers back; room for all records of the pool */
 	const void *library_cpus;  /* cpu_set_t for sink threads; NULL: inherit */
 };
 
+enum { EXPORT_FILES_MAX = 65536, EXPORT_DOCUMENT_BYTES_MAX = 64 << 20, EXPORT_DESTROY_WAIT_S = 30 };
+
 struct exporter;
-struct exporter *exporter_create(const struct exporter_params *, char *why, size_t why_size); /* NULL and 'why' */
-void exporter_destroy(struct exporter *); /* accepts NULL; waits for the sinks, at most a stated time */
+
+/* After conf_load() and fields_init(). Attaches its counters and its gauge. NULL: 'why' has the reason. */
+struct exporter *exporter_create(const struct exporter_params *, char *why, size_t why_size);
+
+/* Accepts NULL. Nobody polls any more. Sends what is collected and waits for the sinks, at most EXPORT_DESTROY_WAIT_S
+ * while one of them fails, then abandons. */
+void exporter_destroy(struct exporter *);
+
+/* Returns how much was done: 0 means idle. */
 unsigned exporter_poll(struct exporter *);
-void exporter_put_file(struct exporter *, const struct export_file *); /* copies; any one thread that also polls */
-bool exporter_idle(const struct exporter *); /* all that was taken has been answered by every sink */
-void exporter_finish(struct exporter *);     /* no more will come: send what is collected */
-void exporter_abandon(
-	struct exporter *); /* second signal: sinks stop after their current batch; the rest is counted as lost */
+
+/* Copies. False: EXPORT_FILES_MAX of them wait for a sink that fails; offer it again later. */
+bool exporter_put_file(struct exporter *, const struct export_file *) __attribute__((warn_unused_result));
+
+/* The rings are empty, every document has been answered by every sink, and every files document is taken. */
+bool exporter_idle(const struct exporter *);
+
+/* No more records will come after those on the rings: batches go out without waiting to be full. */
+void exporter_finish(struct exporter *);
+
+/* Second signal: sinks stop after what they are writing; the rest, what polls still take included, is counted as lost. */
+void exporter_abandon(struct exporter *);
+
+/* The polling thread's; attached already. */
 struct counters *exporter_counters(struct exporter *);
 
-/* writer_number_source: a file number, or 0: none ready yet. Any thread. */
+/* writer_number_source: a file number, or 0: none ready yet, ask again. Any thread. */
 uint32_t exporter_file_number(void *exporter);
 
 /* One line per sink for the end summary. */
