@@ -24,7 +24,8 @@ enum writer_method {
 	WRITER_SIMPLE,
 	WRITER_INPLACE,
 	WRITER_NULL,
-	WRITER_DISCARD /* benchmark: blocks filled, handed over, dropped */
+	WRITER_DISCARD, /* benchmark: blocks filled, handed over, dropped */
+	WRITER_SIMPLE_NODIRECT
 };
 enum { WRITER_BLOCK_BYTES = 2 << 20 };
 
@@ -39,7 +40,7 @@ struct writer_conf {
 	bool wire_length;      /* pcapWireLength */
 	bool gap_positions;    /* gapPacketPos */
 	bool lock_input_files; /* not --nolockpcap */
-	uint32_t n_blocks;     /* pcapBlocks */
+	uint32_t n_blocks;     /* pcapBlocks; 0: 16 + 4 per worker */
 	/* Filled by the app, not from the conf file: */
 	enum writer_method effective_method;
 	bool dry_run; /* positions, but no file numbers and no files */
@@ -81,38 +82,50 @@ struct writer_params {
 	writer_input_source input;
 	void *input_context;
 	int socket;
+	bool no_uring; /* pwrite() instead of io_uring, as on kernels that forbid it */
 };
+
+/* EAL memory for the blocks; 0 for methods that store nothing. */
+size_t writer_memory_bytes(const struct writer_conf *, unsigned n_workers);
 
 /* NULL and 'why': directory missing or not writable, not enough memory for the blocks. */
 struct writer *writer_create(const struct writer_params *, char *why, size_t why_size);
 void writer_destroy(struct writer *); /* accepts NULL */
 struct counters *writer_counters(struct writer *);
 
-/* The writer role: takes blocks, starts and completes writes, opens, rotates and closes files. Returns the work it
- * found. */
+/* The writer role: takes blocks, starts and completes writes, opens and closes files, passes on file events. Every
+ * method needs it. Returns the work it found. */
 unsigned writer_poll(struct writer *);
-bool writer_idle(const struct writer *); /* nothing queued, nothing in flight */
+
+/* Nothing queued, nothing in flight, all file events in their ring. Any thread. */
+bool writer_idle(const struct writer *);
 
 /* The worker's end. 'counters' is the worker's. */
 struct writer_stream *writer_stream_create(struct writer *, unsigned worker, struct counters *);
 void writer_stream_destroy(struct writer_stream *); /* accepts NULL */
 
-/* True when 'packets' packets of PACKET_BYTES_MAX fit: checked before each burst. A replay takes no packets while it is
- * false. */
+/* Head-room for 'packets' packets of PACKET_BYTES_MAX, as far as the pool allows: checked before each burst. A replay
+ * takes no packets while it is false. It looks at the files that are open; whether a packet needs another file is only
+ * known from the packet, so writer_append() has the last word. */
 bool writer_stream_room(struct writer_stream *, unsigned packets);
 
-/* Stores a packet: sets p->file and p->position; position 0 means not stored (counted by reason). 'first_of_session'
- * counts for the files document. */
-void writer_append(struct writer_stream *, struct packet *, bool first_of_session);
+/* Stores a packet: sets p->file and p->position; position 0 means not stored (counted by reason).
+ * False, only in a replay: no block or file number is ready. Nothing has changed; append the same packet again after
+ * the other roles have run, before any packet that follows it. Live it is always true: what has no room is shed.
+ * 'session_file': p->file of the packet of this session that was stored before this one in the session's current
+ * interval, 0: none. It makes sessions_started and sessions_present of the files document. */
+bool writer_append(struct writer_stream *, struct packet *, uint32_t session_file) __attribute__((warn_unused_result));
 
-/* Hands over partial blocks older than 10 s (now: monotonic clock); cheap, called once a poll. */
+/* Hands over partial blocks older than 10 s, and is the clock for retries after a write error (now: monotonic clock);
+ * cheap, called once a poll or a few times a second. */
 void writer_stream_tick(struct writer_stream *, uint64_t now_ns);
 
-/* End: hands over what is left. Resumable: false means call again. */
+/* End: hands over what is left and closes the files. Resumable: false means call again after writer_poll(). */
 bool writer_stream_finish(struct writer_stream *);
 
-/* In place: the closing update of an input file, with all records and bytes read. Called by the app when the replay has
- * ended. */
+/* In place: the closing update of an input file, with all records and bytes read. Called by the app when the replay and
+ * the workers have ended; writer_idle() says when the event has reached its ring. Nothing for other methods, and for
+ * inputs of which no packet was stored. */
 void writer_input_closed(struct writer *, uint32_t input, uint64_t bytes_read, uint64_t packets_read, uint64_t last_ns);
 
 #endif
