@@ -44,7 +44,10 @@ struct capture_info {
 	uint64_t size_bytes; /* of the file on disk; 0: not known */
 };
 
-/* NULL with errno, and a reason a user can act on in 'why': no such file, not a capture, unknown link type, ... */
+/* NULL with errno, and a reason a user can act on in 'why': EINVAL (not a capture), EPROTONOSUPPORT (a link type that
+ * is not decoded), EBADMSG (empty, or damaged within its header), or what open(2) says. A pipe's header may not have
+ * come yet: there what is wrong with it is damage, and capture_info() knows the format from the first packet on.
+ * pcapng: packets of any link type are returned. */
 struct capture_file *capture_open(const char *path, char *why, size_t why_size);
 void capture_close(struct capture_file *); /* accepts NULL */
 
@@ -55,8 +58,13 @@ uint64_t capture_consumed_bytes(const struct capture_file *); /* of the file on 
 const char *capture_damage(const struct capture_file *, uint64_t *offset); /* NULL: none */
 uint64_t capture_skipped_records(const struct capture_file *);
 
+/* What -R takes when the user says nothing: the reference's names, and what else is read here. */
+#define CAPTURE_NAME_REGEX "(?i)\\.(pcap|cap|pcapng)(\\.(gz|zst))?$"
+
 /* -r, -R, -F into one list of paths, in order. Returns a negative errno, and 'why', for a missing folder or list; a
- * folder without captures is -ENOENT. 'name_regex' as offlineFilenameRegex. */
+ * folder without captures is -ENOENT. 'name_regex' as offlineFilenameRegex, a POSIX extended expression that may begin
+ * with (?i), over the file's name; NULL: CAPTURE_NAME_REGEX. Hidden files and folders are passed over. A list has one
+ * path a line and passes over empty ones; "-" is standard input. */
 struct capture_list {
 	char **path;
 	unsigned n;
