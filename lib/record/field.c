@@ -1,0 +1,278 @@
+/* The field tables, joined.
+ *
+ * Ids are given in the order of the db names, so a field's rank in the document is its id and nobody sorts texts while
+ * a record is written. The price: ids exist only after the last table is known (parsers and plugins are loaded first),
+ * and a field cannot be added later. Look-ups by text serve start-up, rules and commands; they are an open-addressing
+ * table each, by db name and by expression. */
+#include "field.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+enum { FIELDS_MAX = 16384 };
+
+/* One table's row on its way to an id. */
+struct row {
+	const struct field *field;
+	const struct field_table *table;
+	unsigned place;
+};
+
+struct text_index {
+	uint32_t mask;
+	field_id *slot;
+};
+
+struct table_ids {
+	const struct field_table *table;
+	field_id *ids;
+};
+
+static bool ready;
+static unsigned n_fields;
+static const struct field **field_by_id;
+static struct text_index by_name, by_expression;
+static struct table_ids *tables;
+static unsigned n_tables;
+
+static const char *const type_names[] = {
+	[FIELD_NONE] = "none",
+	[FIELD_INT] = "int",
+	[FIELD_INT_LIST] = "int list",
+	[FIELD_INT_SET] = "int set",
+	[FIELD_INT_LIST_UNIQUE] = "int list unique",
+	[FIELD_FLOAT] = "float",
+	[FIELD_FLOAT_LIST] = "float list",
+	[FIELD_FLOAT_SET] = "float set",
+	[FIELD_STR] = "str",
+	[FIELD_STR_LIST] = "str list",
+	[FIELD_STR_SET] = "str set",
+	[FIELD_IP] = "ip",
+	[FIELD_IP_SET] = "ip set",
+	[FIELD_OBJECT] = "object",
+};
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_definition(const struct field *a, const struct field *b)
+{
+	return same_text(a->name, b->name) && same_text(a->expression, b->expression) &&
+	       same_text(a->group, b->group) && same_text(a->kind, b->kind) && a->type == b->type &&
+	       a->flags == b->flags && same_text(a->friendly, b->friendly) && same_text(a->extra, b->extra);
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	return strcmp(x->field->name, y->field->name);
+}
+
+static uint32_t
+text_hash(const char *text)
+{
+	uint32_t hash = 2166136261U;
+
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (uint8_t)*text) * 16777619U;
+	return hash;
+}
+
+static const char *
+field_key(field_id id, bool expression)
+{
+	return expression ? field_by_id[id]->expression : field_by_id[id]->name;
+}
+
+static field_id
+index_find(const struct text_index *index, const char *text, bool expression)
+{
+	uint32_t i;
+
+	if (index->slot == NULL)
+		return 0;
+	for (i = text_hash(text) & index->mask; index->slot[i] != 0; i = (i + 1) & index->mask)
+		if (strcmp(field_key(index->slot[i], expression), text) == 0)
+			return index->slot[i];
+	return 0;
+}
+
+static bool
+index_build(struct text_index *index, bool expression)
+{
+	uint32_t size = 16;
+
+	while (size < 2 * n_fields)
+		size *= 2;
+	index->slot = calloc(size, sizeof(index->slot[0]));
+	if (index->slot == NULL)
+		return false;
+	index->mask = size - 1;
+	for (field_id id = 1; id <= n_fields; id++) {
+		const char *text = field_key(id, expression);
+		uint32_t i = text_hash(text) & index->mask;
+
+		if (index_find(index, text, expression) != 0) {
+			LOG_ERROR("field.duplicate", "expression=%s field=%s other=%s", text, field_by_id[id]->name,
+				  field_by_id[index_find(index, text, expression)]->name);
+			return false;
+		}
+		while (index->slot[i] != 0)
+			i = (i + 1) & index->mask;
+		index->slot[i] = id;
+	}
+	return true;
+}
+
+static unsigned
+count_rows(void)
+{
+	unsigned n = 0;
+
+	REGISTRY_FOREACH (field_table, struct field_table, table)
+		n += (*table)->n_fields;
+	return n;
+}
+
+static void
+collect_rows(struct row *rows)
+{
+	unsigned n = 0;
+
+	REGISTRY_FOREACH (field_table, struct field_table, table)
+		for (unsigned i = 0; i < (*table)->n_fields; i++)
+			rows[n++] = (struct row){&(*table)->fields[i], *table, i};
+}
+
+static bool
+create_table_ids(void)
+{
+	tables = calloc(REGISTRY_COUNT(field_table), sizeof(tables[0]));
+	if (tables == NULL)
+		return false;
+	REGISTRY_FOREACH (field_table, struct field_table, table) {
+		struct table_ids *t = &tables[n_tables];
+
+		t->table = *table;
+		t->ids = calloc((*table)->n_fields, sizeof(t->ids[0]));
+		if (t->ids == NULL)
+			return false;
+		n_tables++;
+	}
+	return true;
+}
+
+static struct table_ids *
+table_find(const struct field_table *table)
+{
+	for (unsigned i = 0; i < n_tables; i++)
+		if (tables[i].table == table)
+			return &tables[i];
+	return NULL;
+}
+
+/* Rows are sorted by name: equal ones are neighbours. */
+static bool
+assign_ids(const struct row *rows, unsigned n_rows)
+{
+	bool agree = true;
+
+	for (unsigned i = 0; i < n_rows; i++) {
+		if (i == 0 || strcmp(rows[i].field->name, rows[i - 1].field->name) != 0) {
+			field_by_id[++n_fields] = rows[i].field;
+		} else if (!same_definition(rows[i].field, field_by_id[n_fields])) {
+			LOG_ERROR("field.conflict", "field=%s table=%s", rows[i].field->name, rows[i].table->name);
+			agree = false;
+		}
+		table_find(rows[i].table)->ids[rows[i].place] = (field_id)n_fields;
+	}
+	return agree;
+}
+
+static bool
+init_from(struct row *rows, unsigned n_rows)
+{
+	if (n_rows >= FIELDS_MAX) {
+		LOG_ERROR("field.too_many", "fields=%u max=%d", n_rows, FIELDS_MAX);
+		return false;
+	}
+	field_by_id = calloc(n_rows + 1, sizeof(const struct field *));
+	if (field_by_id == NULL || !create_table_ids())
+		return false;
+	collect_rows(rows);
+	qsort(rows, n_rows, sizeof(rows[0]), compare_rows);
+	return assign_ids(rows, n_rows) && index_build(&by_name, false) && index_build(&by_expression, true);
+}
+
+bool
+fields_init(void)
+{
+	unsigned n_rows = count_rows();
+	struct row *rows;
+
+	if (ready)
+		return true;
+	rows = calloc(n_rows + 1, sizeof(rows[0]));
+	if (rows == NULL)
+		return false;
+	ready = init_from(rows, n_rows);
+	free(rows);
+	return ready;
+}
+
+unsigned
+fields_count(void)
+{
+	return n_fields;
+}
+
+const struct field *
+field_at(field_id id)
+{
+	return field_by_id[id];
+}
+
+const field_id *
+field_ids(const struct field_table *table)
+{
+	const struct table_ids *t = table_find(table);
+
+	return t != NULL ? t->ids : NULL;
+}
+
+field_id
+field_find(const char *name)
+{
+	return index_find(&by_name, name, false);
+}
+
+field_id
+field_find_expression(const char *expression)
+{
+	return index_find(&by_expression, expression, true);
+}
+
+unsigned
+field_rank(field_id id)
+{
+	return id;
+}
+
+void
+fields_list(FILE *out)
+{
+	for (field_id id = 1; id <= n_fields; id++) {
+		const struct field *f = field_by_id[id];
+
+		fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", f->expression, f->name, type_names[f->type], f->group, f->kind,
+			f->help);
+	}
+}
