@@ -14,9 +14,9 @@
  * nothing here are in a table of their own and give a warning.
  *
  * File format: INI with [default] and [NODE] sections (NODE wins), # and ; comments at a line's start, lists separated
- * by ';', values of any length. Order of precedence: -o key=value, environment ARKIME__key / SHRIKE__key, [NODE],
- * [nodeClass], [default]. Sections that hold free keys ([override-ips], [keks], ...) are kept as they are:
- * conf_section_each().
+ * by ';', values of any length; 'includes' names further files, whose settings win. Order of precedence: -o key=value,
+ * environment ARKIME__key / SHRIKE__key, [NODE], [nodeClass], [default]. Sections that hold free keys ([override-ips],
+ * [keks], ...) are kept as they are: conf_section_each().
  *
  * Threads: control only. Ownership: strings in filled structs belong to the conf and live until conf_destroy(). */
 #ifndef CONF_H
@@ -127,7 +127,8 @@ const char *conf_node(const struct conf *);
 /* Fills the module's struct. Cannot fail: conf_load() checked every value. */
 void conf_fill(const struct conf *, const struct setting_group *, void *out);
 
-/* Every key of a free section, in file order. */
+/* Every key of a free section, in file order, then what the environment sets there. Nothing is checked: a key may come
+ * again (an included file, the environment), and then the later one should count. */
 void conf_section_each(const struct conf *, const char *section,
 		       void (*each)(const char *key, const char *value, void *context), void *context);
 

@@ -29,6 +29,7 @@ REGISTRY_DECLARE(test, struct test);
 	static void test_##name_(void)
 
 void test_fail(const char *file, int line, const char *what);
+void test_expect_str(const char *file, int line, const char *what, const char *a, const char *b);
 void test_skip(const char *why); /* the rest of the test may return early */
 
 #define EXPECT(condition)                                                                                              \
@@ -52,16 +53,7 @@ void test_skip(const char *why); /* the rest of the test may return early */
 			test_fail(__FILE__, __LINE__, text_);                                                          \
 		}                                                                                                      \
 	} while (0)
-#define EXPECT_STR(a, b)                                                                                               \
-	do {                                                                                                           \
-		const char *a_ = (a), *b_ = (b);                                                                       \
-		char text_[2048];                                                                                      \
-		if (a_ == NULL || b_ == NULL || strcmp(a_, b_) != 0) {                                                 \
-			snprintf(text_, sizeof(text_), "%s == %s: \"%s\", \"%s\"", #a, #b, a_ ? a_ : "(null)",         \
-				 b_ ? b_ : "(null)");                                                                  \
-			test_fail(__FILE__, __LINE__, text_);                                                          \
-		}                                                                                                      \
-	} while (0)
+#define EXPECT_STR(a, b) test_expect_str(__FILE__, __LINE__, #a " == " #b, (a), (b))
 
 /* EAL for tests that need mbufs, rings or ports: without hugepages, in memory, once a process. */
 void test_eal(void);

@@ -19,6 +19,15 @@ test_fail(const char *file, int line, const char *what)
 }
 
 void
+test_expect_str(const char *file, int line, const char *what, const char *a, const char *b)
+{
+	if (a != NULL && b != NULL && strcmp(a, b) == 0)
+		return;
+	test_fail(file, line, what);
+	printf("    \"%s\"\n    \"%s\"\n", a != NULL ? a : "(null)", b != NULL ? b : "(null)");
+}
+
+void
 test_skip(const char *why)
 {
 	skipped = true;
