@@ -25,7 +25,7 @@ struct packet_protocol {
 	enum session_type type;
 	uint32_t timeout_s;	     /* default idle timeout */
 	const char *timeout_setting; /* the key that overrides it, or NULL */
-	bool one_way;		     /* every packet counts as sent by the source */
+	bool one_way;		     /* every packet counts as sent by the source, whatever 'reversed' says */
 	bool has_addresses;	     /* the record has source.ip ... (when ip_version is not 0) */
 	bool has_ports;
 };
@@ -40,7 +40,8 @@ unsigned packet_protocol_count(void);		/* the highest id */
 struct decode_conf;
 
 /* A handler gets what follows its header's dispatch point and returns the verdict of the whole packet. PACKET_OK:
- * p->key is set. */
+ * p->key is set. An ethertype's cursor ends with the frame (padding included), an IP protocol's with the IP packet, a
+ * UDP port's with the datagram. */
 typedef enum packet_verdict (*packet_handler)(const struct decode_conf *, struct packet *, struct cursor);
 
 enum packet_hook_kind { HOOK_ETHERTYPE, HOOK_IP_PROTOCOL, HOOK_UDP_PORT };
@@ -49,14 +50,18 @@ struct packet_hook {
 	enum packet_hook_kind kind;
 	uint16_t number;
 	packet_handler handle;
+	const char *parser; /* disableParsers "NAME.so" switches the hook off; NULL: always on */
 };
 REGISTRY_DECLARE(packet_hook, struct packet_hook);
 
-/* Builds the dispatch tables from the registry. NULL, and the reason in the log, on a bad saveUnknownPackets list. */
+/* Builds the dispatch tables from the registry. NULL as configuration: all defaults. Returns NULL, and the reason in
+ * the log, with EINVAL on a bad saveUnknownPackets list or [vlan-vni-collapse] section, EEXIST on two hooks or
+ * protocols for one thing, ENOMEM. */
 struct decode_conf *decode_conf_create(const struct conf *);
 void decode_conf_destroy(struct decode_conf *); /* accepts NULL */
 
-/* Returns p->verdict. Does not count: see packet_count_verdicts(). */
+/* Returns p->verdict. Does not count: see packet_count_verdict(). Sets all decode members but 'hash', which is 0. With
+ * trimEthernetPadding it also shortens captured_bytes and wire_bytes. */
 enum packet_verdict packet_decode(const struct decode_conf *, struct packet *);
 
 /* For handlers of tunnels and of protocols that carry others. */
@@ -66,7 +71,8 @@ enum packet_verdict packet_decode_ethernet(const struct decode_conf *, struct pa
 enum packet_verdict packet_decode_ipv4(const struct decode_conf *, struct packet *, struct cursor);
 enum packet_verdict packet_decode_ipv6(const struct decode_conf *, struct packet *, struct cursor);
 
-/* Key makers for handlers: endpoints of the innermost IP header plus ports; or an opaque id of up to 32 bytes. */
+/* Key makers for handlers: endpoints of the innermost IP header plus ports, in canonical order and with the tracking
+ * bytes; or an opaque id of up to 32 bytes. Both set p->protocol and p->reversed. */
 void packet_key_endpoints(const struct decode_conf *, struct packet *, uint8_t protocol, uint16_t source_port,
 			  uint16_t destination_port);
 void packet_key_opaque(struct packet *, uint8_t protocol, const void *id, unsigned size);

@@ -1,0 +1,182 @@
+/* Settings and dispatch tables of decode.
+ *
+ * Everything a packet may need is looked up by an index: 64 KB of ethertype slots, of which traffic touches a few
+ * lines, 256 IP protocols, a bit per UDP port. The object is const once it is made, so all workers share one. */
+
+#include "decode_priv.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static const char *const tracking_words[] = {"none", "vlan", "vni", NULL};
+
+static const struct setting packet_settings[] = {
+	SETTING_LIST(struct decode_settings, save_unknown_packets, "saveUnknownPackets", "",
+		     "unknown or corrupt packets that become sessions: all; ip:all; ether:all; ip:NUMBER or NAME; "
+		     "ether:NUMBER or NAME; corrupt; with '-' before it: not these"),
+	SETTING_ENUM(struct decode_settings, tracking, "sessionIdTracking", "none", tracking_words,
+		     "part of a session's identity besides addresses and ports: vlan (802.1Q id) or vni (VXLAN id); "
+		     "[vlan-vni-collapse] makes several ids one"),
+	SETTING_BOOL(struct decode_settings, trim_ethernet_padding, "trimEthernetPadding", "false",
+		     "cut bytes beyond the IP length from stored packets and byte counts"),
+	SETTING_BOOL(struct decode_settings, track_esp, "trackESP", "false", "create sessions for IPsec ESP"),
+	SETTING_LIST(struct decode_settings, disable_parsers, "disableParsers", "arp.so",
+		     "protocols not to decode or parse, as NAME.so"),
+};
+SETTINGS(packet, "Packets", packet_settings);
+
+static const struct decode_settings settings_defaults = {
+	.disable_parsers = {.item = (const char *[]){"arp.so"}, .n = 1},
+};
+
+static bool
+is_disabled(const struct decode_settings *settings, const char *parser)
+{
+	if (parser == NULL)
+		return false;
+	for (unsigned i = 0; i < settings->disable_parsers.n; i++) {
+		const char *item = settings->disable_parsers.item[i];
+		size_t length = strlen(parser);
+
+		if (strncmp(item, parser, length) == 0 && (item[length] == '\0' || strcmp(&item[length], ".so") == 0))
+			return true;
+	}
+	return false;
+}
+
+static int
+hook_refused(const struct packet_hook *hook, int error)
+{
+	LOG_ERROR("decode.hook", "kind=%d number=%u reason=\"%s\"", (int)hook->kind, hook->number,
+		  error == EEXIST ? "two handlers for one number" : "too many handlers");
+	return -error;
+}
+
+static int
+add_ethertype(struct decode_conf *conf, const struct packet_hook *hook)
+{
+	/* IPv4 and IPv6 are called without looking at the table. */
+	if (conf->ethertype_slot[hook->number] != 0 || hook->number == ETHERTYPE_IPV4 || hook->number == ETHERTYPE_IPV6)
+		return hook_refused(hook, EEXIST);
+	if (conf->n_ethertypes + 1 >= ETHERTYPE_HANDLERS_MAX)
+		return hook_refused(hook, ENOSPC);
+	conf->ethertype[++conf->n_ethertypes] = hook->handle;
+	conf->ethertype_slot[hook->number] = (uint8_t)conf->n_ethertypes;
+	return 0;
+}
+
+static int
+add_ip_protocol(struct decode_conf *conf, const struct packet_hook *hook)
+{
+	if (hook->number > UINT8_MAX || conf->ip_protocol[hook->number] != NULL || hook->number == IP_PROTOCOL_TCP ||
+	    hook->number == IP_PROTOCOL_UDP)
+		return hook_refused(hook, EEXIST);
+	conf->ip_protocol[hook->number] = hook->handle;
+	return 0;
+}
+
+static int
+add_udp_port(struct decode_conf *conf, const struct packet_hook *hook)
+{
+	if (bit_test(conf->udp_port_bits, hook->number))
+		return hook_refused(hook, EEXIST);
+	if (conf->n_udp_ports == UDP_PORT_HANDLERS_MAX)
+		return hook_refused(hook, ENOSPC);
+	bit_set(conf->udp_port_bits, hook->number);
+	conf->udp_port[conf->n_udp_ports].number = hook->number;
+	conf->udp_port[conf->n_udp_ports++].handle = hook->handle;
+	return 0;
+}
+
+int
+decode_conf_add_hook(struct decode_conf *conf, const struct packet_hook *hook)
+{
+	switch (hook->kind) {
+	case HOOK_ETHERTYPE:
+		return add_ethertype(conf, hook);
+	case HOOK_IP_PROTOCOL:
+		return add_ip_protocol(conf, hook);
+	case HOOK_UDP_PORT:
+		return add_udp_port(conf, hook);
+	}
+	return hook_refused(hook, ENOSPC);
+}
+
+static int
+add_hooks(struct decode_conf *conf, const struct decode_settings *settings)
+{
+	REGISTRY_FOREACH (packet_hook, struct packet_hook, hook) {
+		int error = is_disabled(settings, (*hook)->parser) ? 0 : decode_conf_add_hook(conf, *hook);
+
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+static int
+apply(struct decode_conf *conf, const struct decode_settings *settings)
+{
+	const char *bad;
+
+	if (!packet_protocols_valid()) {
+		LOG_ERROR("decode.protocols", "reason=\"too many protocols, or two of one name\"");
+		return -EEXIST;
+	}
+	if (!save_unknown_parse(&settings->save_unknown_packets, &conf->save, &bad)) {
+		char quoted[128];
+
+		LOG_ERROR(
+			"conf.saveUnknownPackets",
+			"item=\"%s\" reason=\"neither all, corrupt, ip:NUMBER, ip:NAME, ether:NUMBER nor ether:NAME\"",
+			log_quote(quoted, sizeof(quoted), bad));
+		return -EINVAL;
+	}
+	conf->trim_ethernet_padding = settings->trim_ethernet_padding;
+	conf->track_esp = settings->track_esp;
+	conf->tracking = (uint8_t)settings->tracking;
+	conf->fast = !conf->trim_ethernet_padding;
+	conf->tcp = packet_protocol_find("tcp");
+	conf->udp = packet_protocol_find("udp");
+	return add_hooks(conf, settings);
+}
+
+struct decode_conf *
+decode_conf_create_from(const struct decode_settings *settings, const struct conf *from)
+{
+	struct decode_conf *conf = calloc(1, sizeof(*conf));
+	int error;
+
+	if (conf == NULL)
+		return NULL;
+	error = apply(conf, settings);
+	if (error == 0 && from != NULL)
+		error = collapse_load(from, conf);
+	if (error != 0) {
+		decode_conf_destroy(conf);
+		errno = -error;
+		return NULL;
+	}
+	return conf;
+}
+
+struct decode_conf *
+decode_conf_create(const struct conf *from)
+{
+	struct decode_settings settings = settings_defaults;
+
+	if (from != NULL)
+		conf_fill(from, &packet_settings_group, &settings);
+	return decode_conf_create_from(&settings, from);
+}
+
+void
+decode_conf_destroy(struct decode_conf *conf)
+{
+	if (conf == NULL)
+		return;
+	free(conf->collapse);
+	free(conf);
+}

@@ -1,0 +1,224 @@
+/* What the files of this folder share. */
+#ifndef DECODE_PRIV_H
+#define DECODE_PRIV_H
+
+#include "decode.h"
+
+enum {
+	ETHERTYPE_HANDLERS_MAX = 64,
+	UDP_PORT_HANDLERS_MAX = 32,
+	COLLAPSE_MAX = 65536,
+
+	IP_PROTOCOL_HOPOPTS = 0,
+	IP_PROTOCOL_ICMP = 1,
+	IP_PROTOCOL_IGMP = 2,
+	IP_PROTOCOL_TCP = 6,
+	IP_PROTOCOL_UDP = 17,
+	IP_PROTOCOL_ROUTING = 43,
+	IP_PROTOCOL_FRAGMENT = 44,
+	IP_PROTOCOL_ESP = 50,
+	IP_PROTOCOL_ICMPV6 = 58,
+	IP_PROTOCOL_DSTOPTS = 60,
+	IP_PROTOCOL_OSPF = 89,
+	IP_PROTOCOL_PIM = 103,
+	IP_PROTOCOL_SCTP = 132,
+
+	/* Pseudo ethertypes of the reference (FEATURES.md 6, step 2). */
+	ETHERTYPE_PSEUDO_ETHERNET = 0,
+	ETHERTYPE_PSEUDO_UNKNOWN = 1,
+	ETHERTYPE_PSEUDO_NEXT = 2,
+	ETHERTYPE_PSEUDO_CORRUPT = 3,
+	ETHERTYPE_PSEUDO_XID = 4,
+	ETHERTYPE_ISIS = 0x0083,
+	ETHERTYPE_IPV4 = 0x0800,
+	ETHERTYPE_ARP = 0x0806,
+	ETHERTYPE_TRANSPARENT_ETHERNET = 0x6558,
+	ETHERTYPE_FRAME_RELAY = 0x6559,
+	ETHERTYPE_VLAN = 0x8100,
+	ETHERTYPE_IPV6 = 0x86dd,
+	ETHERTYPE_SERVICE_VLAN = 0x88a8,
+	ETHERTYPE_LLDP = 0x88cc,
+	ETHERTYPE_ESIS = 0x890d,
+
+	ETHERNET_HEADER_BYTES = 14,
+	IPV4_HEADER_BYTES = 20,
+	IPV6_HEADER_BYTES = 40,
+	TCP_HEADER_BYTES = 20,
+	UDP_HEADER_BYTES = 8,
+};
+
+enum packet_tracking { TRACKING_NONE, TRACKING_VLAN, TRACKING_VNI };
+
+struct decode_settings {
+	struct conf_list save_unknown_packets;
+	struct conf_list disable_parsers;
+	int tracking; /* enum packet_tracking */
+	bool trim_ethernet_padding;
+	bool track_esp;
+};
+
+/* What saveUnknownPackets asks for. */
+struct save_unknown {
+	uint64_t ethertype[65536 / 64];
+	uint64_t ip_protocol[256 / 64];
+	bool corrupt;
+};
+
+/* [vlan-vni-collapse]: sorted by 'from'. */
+struct collapse {
+	uint32_t from, to;
+};
+
+struct decode_conf {
+	bool fast; /* no setting forbids packet_decode_fast() */
+	bool trim_ethernet_padding;
+	bool track_esp;
+	uint8_t tracking; /* enum packet_tracking */
+	uint8_t tcp, udp; /* protocol ids */
+	uint32_t n_collapse;
+	struct collapse *collapse;
+	unsigned n_ethertypes, n_udp_ports;
+	packet_handler ethertype[ETHERTYPE_HANDLERS_MAX]; /* [0]: none */
+	packet_handler ip_protocol[256];
+	uint64_t udp_port_bits[65536 / 64]; /* 8 KB that stay in the cache; a handler is searched on a hit only */
+	struct {
+		uint16_t number;
+		packet_handler handle;
+	} udp_port[UDP_PORT_HANDLERS_MAX];
+	struct save_unknown save;
+	uint8_t ethertype_slot[65536];
+};
+
+static inline bool
+bit_test(const uint64_t *bits, unsigned i)
+{
+	return (bits[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static inline void
+bit_set(uint64_t *bits, unsigned i)
+{
+	bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static inline void
+bit_clear(uint64_t *bits, unsigned i)
+{
+	bits[i / 64] &= ~(UINT64_C(1) << (i % 64));
+}
+
+/* Fields of a header that was taken whole from a cursor. */
+static inline uint16_t
+read_be16(const uint8_t *field)
+{
+	return (uint16_t)(field[0] << 8 | field[1]);
+}
+
+static inline uint32_t
+read_be32(const uint8_t *field)
+{
+	return (uint32_t)field[0] << 24 | (uint32_t)field[1] << 16 | (uint32_t)field[2] << 8 | field[3];
+}
+
+/* Where the cursor stands in the packet. */
+static inline uint32_t
+packet_offset(const struct packet *p, const struct cursor *c)
+{
+	return (uint32_t)(c->p - p->data);
+}
+
+/* The captured bytes from 'offset' on. */
+static inline struct cursor
+packet_from(const struct packet *p, uint32_t offset)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+
+	cursor_skip(&c, offset);
+	return c;
+}
+
+/* Ids of the registered protocols, by place in the registry. */
+extern uint8_t packet_protocol_ids[PACKET_PROTOCOLS_MAX];
+#define PACKET_PROTOCOL_ID(object)                                                                                     \
+	packet_protocol_ids[&registry_packet_protocol_##object - __start_registry_packet_protocol]
+
+/* False: too many protocols, or a name twice. */
+bool packet_protocols_valid(void);
+
+/* Decoders of link types; each gets the whole frame. */
+enum packet_verdict packet_decode_sll(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_sll2(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_null(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_raw_ip(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_frame_relay(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_radiotap(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_nflog(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_ppp(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_ppp_hdlc(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_cisco_hdlc(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_mpacket(const struct decode_conf *, struct packet *, struct cursor);
+
+/* The path for every kind of packet; packet_decode() takes a shorter one where it gives the same. */
+enum packet_verdict packet_decode_general(const struct decode_conf *, struct packet *);
+
+/* The shorter path. False: not one of its packets, or not a good one; the decode members are then undefined. */
+bool packet_decode_fast(const struct decode_conf *, struct packet *);
+
+/* What follows an IP header; the cursor ends with the IP packet. p->transport_offset and _bytes are set. */
+enum packet_verdict packet_decode_ip_protocol(const struct decode_conf *, struct packet *, uint8_t protocol,
+					      struct cursor);
+enum packet_verdict packet_decode_tcp(const struct decode_conf *, struct packet *);
+enum packet_verdict packet_decode_udp(const struct decode_conf *, struct packet *, struct cursor);
+
+/* An IP header whose lengths are right: 'bytes' with its payload. Cuts the padding behind an outermost one if asked to.
+ */
+void packet_ip_accept(const struct decode_conf *, struct packet *, uint8_t version, uint32_t offset, uint32_t bytes);
+
+/* Sets p->transport_* to the cursor and the payload to all of it. */
+void packet_set_transport(struct packet *, const struct cursor *);
+
+/* A type without handler: a session where saveUnknownPackets says so, else the verdict. */
+enum packet_verdict packet_unknown_ethertype(const struct decode_conf *, struct packet *, uint16_t ethertype);
+enum packet_verdict packet_unknown_ip_protocol(const struct decode_conf *, struct packet *, uint8_t protocol);
+
+/* Makes a session of a corrupt packet. False: it has not even the bytes for a key. */
+bool packet_key_corrupt(struct packet *);
+
+/* Fills 'out' from the items of saveUnknownPackets. False: *bad is the item that means nothing. */
+bool save_unknown_parse(const struct conf_list *, struct save_unknown *out, const char **bad);
+
+/* decode_conf_create() with these settings; the second argument, which may be NULL, gives [vlan-vni-collapse] only. */
+struct decode_conf *decode_conf_create_from(const struct decode_settings *, const struct conf *);
+
+/* 0, -EEXIST or -ENOSPC, and the reason in the log. */
+int decode_conf_add_hook(struct decode_conf *, const struct packet_hook *);
+
+/* Reads [vlan-vni-collapse]. 0, -EINVAL, -ENOSPC or -ENOMEM, and the reason in the log. */
+int collapse_load(const struct conf *, struct decode_conf *);
+int collapse_add(struct decode_conf *, uint32_t from, uint32_t to);
+void collapse_sort(struct decode_conf *); /* after the last collapse_add() */
+
+/* Addresses as they are in the packet, so that each direction has a session of its own; 'number' tells sessions between
+ * the same addresses apart. No tracking bytes. */
+void packet_key_sender_first(struct packet *, uint8_t protocol, uint16_t number);
+
+/* The tracking bytes as one number. */
+uint32_t packet_tracking_id(const struct decode_conf *, const struct packet *);
+
+#define PROTOCOL_OTHER(symbol, name_, addresses_, timeout_s_)                                                          \
+	static const struct packet_protocol symbol = {                                                                 \
+		.name = name_,                                                                                         \
+		.record_name = name_,                                                                                  \
+		.type = SESSION_OTHER,                                                                                 \
+		.timeout_s = timeout_s_,                                                                               \
+		.one_way = true,                                                                                       \
+		.has_addresses = addresses_,                                                                           \
+	};                                                                                                             \
+	REGISTRY_ADD(packet_protocol, symbol)
+
+#define HOOK(symbol, kind_, number_, handle_, parser_)                                                                 \
+	static const struct packet_hook symbol = {                                                                     \
+		.kind = kind_, .number = number_, .handle = handle_, .parser = parser_};                               \
+	REGISTRY_ADD(packet_hook, symbol)
+
+#endif
