@@ -143,6 +143,15 @@ def run(arguments, kind="build", timeout=120, summary=True, environment=None, **
     return Result(code, out.decode(errors="replace"), err.decode(errors="replace"), content)
 
 
+def storage(folder, kind="build"):
+    """Options that put everything Shrike keeps (database, pcap, state) into 'folder' instead of /var/lib/shrike."""
+    template = subprocess.run([program(kind), "--print-conf"], stdout=subprocess.PIPE, text=True, timeout=30).stdout
+    words = []
+    for key, path in re.findall(r"^#(\w+) = /var/lib/shrike(\S*)", template, re.M):
+        words += ["-o", f"{key}={folder}{path}"]
+    return words
+
+
 def replay(pcap, *more, **options):
     """Records of a capture, nothing stored. Damaged captures are exit 4, which is for the caller to judge."""
     return run(["--dry-run", "-q", "--records", "-", "-c", CONF, "-r", pcap, *more], **options)
