@@ -1,0 +1,178 @@
+/* Writes: io_uring, or pwrite() where the kernel forbids it.
+ *
+ * Up to eight writes are in flight, which is where this storage stops getting faster (PERFORMANCE B.3); no SQPOLL,
+ * which costs a core and is slower. Containers often forbid io_uring (EPERM) and old kernels lack it (ENOSYS): then a
+ * write is done where it is asked for, one at a time, and the writer's lcore waits for the disk.
+ *
+ * A short write is continued; when it cannot be, the reason comes with the next try (a full disk writes what fits, then
+ * says ENOSPC). */
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "writer_priv.h"
+
+struct slot {
+	struct writer_block *block; /* NULL: free */
+	uint32_t done;		    /* bytes */
+	bool finished;		    /* pwrite(): result is waiting to be reaped */
+};
+
+struct writer_disk {
+	struct io_uring ring;
+	bool uring;
+	unsigned depth, in_flight, unsubmitted;
+	struct slot slot[WRITER_WRITES];
+};
+
+struct writer_disk *
+writer_disk_create(bool allow_uring)
+{
+	struct writer_disk *d = calloc(1, sizeof(*d));
+	int error = -EPERM;
+
+	if (d == NULL)
+		return NULL;
+	if (allow_uring)
+		error = io_uring_queue_init(WRITER_WRITES * 2, &d->ring, 0);
+	d->uring = error == 0;
+	d->depth = d->uring ? WRITER_WRITES : 1;
+	if (allow_uring && !d->uring)
+		LOG_INFO("writer.uring", "error=\"%s\" effect=\"pcap is written with pwrite(), one block at a time\"",
+			 strerror(-error));
+	return d;
+}
+
+bool
+writer_disk_full(const struct writer_disk *d)
+{
+	return d->in_flight >= d->depth;
+}
+
+unsigned
+writer_disk_in_flight(const struct writer_disk *d)
+{
+	return d->in_flight;
+}
+
+static void
+queue_write(struct writer_disk *d, struct slot *s)
+{
+	const struct writer_block *b = s->block;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
+
+	/* There are twice as many entries as slots, and each slot has at most one. */
+	io_uring_prep_write(sqe, b->file->fd, b->address + s->done, b->fill - s->done, b->offset + s->done);
+	io_uring_sqe_set_data(sqe, s);
+	d->unsubmitted++;
+}
+
+/* Takes the result of one write. True: the block is finished. */
+static bool
+advance(struct slot *s, int result)
+{
+	if (result == -EINTR || result == -EAGAIN)
+		return false;
+	if (result <= 0) {
+		s->block->result = result < 0 ? result : -EIO;
+		return true;
+	}
+	s->done += (uint32_t)result;
+	if (s->done < s->block->fill && s->done % WRITER_PAGE_BYTES != 0) {
+		/* Cannot be continued with O_DIRECT, and only a full disk ends amid a page. */
+		s->block->result = -ENOSPC;
+		return true;
+	}
+	return s->done >= s->block->fill;
+}
+
+static void
+write_now(struct slot *s)
+{
+	const struct writer_block *b = s->block;
+	int result;
+
+	do {
+		ssize_t n = pwrite(b->file->fd, b->address + s->done, b->fill - s->done, (off_t)(b->offset + s->done));
+
+		result = n < 0 ? -errno : (int)n;
+	} while (!advance(s, result));
+	s->finished = true;
+}
+
+void
+writer_disk_write(struct writer_disk *d, struct writer_block *b)
+{
+	struct slot *s = d->slot;
+
+	while (s->block != NULL)
+		s++;
+	*s = (struct slot){.block = b};
+	b->result = 0;
+	d->in_flight++;
+	if (d->uring)
+		queue_write(d, s);
+	else
+		write_now(s);
+}
+
+/* What the kernel does not take now (EAGAIN, EBUSY) stays queued for the next call. */
+void
+writer_disk_submit(struct writer_disk *d)
+{
+	int n;
+
+	if (d->unsubmitted == 0)
+		return;
+	n = io_uring_submit(&d->ring);
+	if (n > 0)
+		d->unsubmitted -= (unsigned)n;
+}
+
+static struct writer_block *
+release(struct writer_disk *d, struct slot *s)
+{
+	struct writer_block *b = s->block;
+
+	s->block = NULL;
+	d->in_flight--;
+	return b;
+}
+
+static struct writer_block *
+reap_uring(struct writer_disk *d)
+{
+	struct io_uring_cqe *cqe;
+
+	while (d->in_flight > 0 && io_uring_peek_cqe(&d->ring, &cqe) == 0) {
+		struct slot *s = io_uring_cqe_get_data(cqe);
+		int result = cqe->res;
+
+		io_uring_cqe_seen(&d->ring, cqe);
+		if (advance(s, result))
+			return release(d, s);
+		queue_write(d, s);
+	}
+	return NULL;
+}
+
+struct writer_block *
+writer_disk_reap(struct writer_disk *d)
+{
+	if (d->uring)
+		return reap_uring(d);
+	return d->slot[0].finished && d->slot[0].block != NULL ? release(d, &d->slot[0]) : NULL;
+}
+
+void
+writer_disk_destroy(struct writer_disk *d)
+{
+	if (d == NULL)
+		return;
+	if (d->uring)
+		io_uring_queue_exit(&d->ring);
+	free(d);
+}
