@@ -152,6 +152,16 @@ def storage(folder, kind="build"):
     return words
 
 
+def stored(folder):
+    """(records, {file number: path}) of the default sink's database in a folder given to storage()."""
+    import sqlite3
+
+    with sqlite3.connect(f"file:{os.path.join(folder, 'shrike.sqlite')}?mode=ro", uri=True) as db:
+        records = [json.loads(row[0]) for row in db.execute("SELECT document FROM sessions")]
+        files = dict(db.execute("SELECT num, name FROM files"))
+    return records, files
+
+
 def replay(pcap, *more, **options):
     """Records of a capture, nothing stored. Damaged captures are exit 4, which is for the caller to judge."""
     return run(["--dry-run", "-q", "--records", "-", "-c", CONF, "-r", pcap, *more], **options)
