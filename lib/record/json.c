@@ -1,0 +1,367 @@
+/* JSON text.
+ *
+ * Numbers are written two digits at a time after their length is known, so they need no second copy. Texts are looked
+ * at eight bytes at a time: the eight are copied, and the first that needs care says how many of them count. A text may
+ * grow sixfold; the room for that is made once, before the loop. */
+#include "json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { JSON_FIRST_BYTES = 4096, UTF8_MAX = 4 };
+
+#define ONES  UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+static const char hex_digits[16] = "0123456789abcdef";
+
+static const char digit_pairs[200] = "00010203040506070809101112131415161718192021222324"
+				     "25262728293031323334353637383940414243444546474849"
+				     "50515253545556575859606162636465666768697071727374"
+				     "75767778798081828384858687888990919293949596979899";
+
+void
+json_init(struct json *j, size_t limit_bytes)
+{
+	*j = (struct json){.limit = limit_bytes};
+}
+
+void
+json_fini(struct json *j)
+{
+	free(j->text);
+	*j = (struct json){0};
+}
+
+void
+json_reset(struct json *j)
+{
+	j->size = 0;
+	j->comma = false;
+	j->failed = false;
+}
+
+bool
+json_grow(struct json *j, size_t size)
+{
+	size_t capacity = j->capacity > 0 ? j->capacity : JSON_FIRST_BYTES;
+	char *text;
+
+	while (capacity - j->size < size && capacity <= j->limit)
+		capacity *= 2;
+	if (capacity > j->limit)
+		capacity = j->limit;
+	text = capacity - j->size >= size && !j->failed ? realloc(j->text, capacity) : NULL;
+	if (text == NULL) {
+		j->failed = true;
+		return false;
+	}
+	j->text = text;
+	j->capacity = capacity;
+	return true;
+}
+
+static unsigned
+digits_of(uint64_t value)
+{
+	static const uint64_t power[20] = {
+		0,
+		10,
+		100,
+		1000,
+		10000,
+		100000,
+		1000000,
+		10000000,
+		100000000,
+		1000000000,
+		10000000000,
+		100000000000,
+		1000000000000,
+		10000000000000,
+		100000000000000,
+		1000000000000000,
+		10000000000000000,
+		100000000000000000,
+		1000000000000000000,
+		10000000000000000000U,
+	};
+	/* 1233 / 4096 is log10(2): a guess that is right or one too low. */
+	unsigned guess = (unsigned)(64 - __builtin_clzll(value | 1)) * 1233 >> 12;
+
+	return guess + (value >= power[guess]);
+}
+
+char *
+json_put_u64(char *out, uint64_t value)
+{
+	unsigned n = digits_of(value);
+	char *end = out + n, *p = end;
+
+	while (value >= 100) {
+		p -= 2;
+		memcpy(p, digit_pairs + value % 100 * 2, 2);
+		value /= 100;
+	}
+	if (value >= 10)
+		memcpy(p - 2, digit_pairs + value * 2, 2);
+	else
+		p[-1] = (char)('0' + value);
+	return end;
+}
+
+void
+json_u64(struct json *j, uint64_t value)
+{
+	if (!json_next(j, 20))
+		return;
+	j->size = (size_t)(json_put_u64(j->text + j->size, value) - j->text);
+}
+
+void
+json_i64(struct json *j, int64_t value)
+{
+	uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	if (!json_next(j, 21))
+		return;
+	if (value < 0)
+		j->text[j->size++] = '-';
+	j->size = (size_t)(json_put_u64(j->text + j->size, magnitude) - j->text);
+}
+
+void
+json_double(struct json *j, double value)
+{
+	char text[512]; /* the longest double has 309 digits before the point */
+
+	if (!isfinite(value))
+		json_raw(j, "null", 4);
+	else
+		json_raw(j, text, (size_t)snprintf(text, sizeof(text), "%.6f", value));
+}
+
+/* The length of the UTF-8 sequence (RFC 3629) at p, 2 to 4; 0: it is none. No overlong forms, no surrogates, nothing
+ * above U+10FFFF. */
+static unsigned
+utf8_length(const uint8_t *p, size_t left)
+{
+	uint8_t low = 0x80, high = 0xbf;
+	unsigned n;
+
+	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
+		n = 2;
+	} else if (p[0] >= 0xe0 && p[0] <= 0xef) {
+		n = 3;
+		low = p[0] == 0xe0 ? 0xa0 : 0x80;
+		high = p[0] == 0xed ? 0x9f : 0xbf;
+	} else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+		n = 4;
+		low = p[0] == 0xf0 ? 0x90 : 0x80;
+		high = p[0] == 0xf4 ? 0x8f : 0xbf;
+	} else {
+		return 0;
+	}
+	if (left < n || p[1] < low || p[1] > high)
+		return 0;
+	for (unsigned i = 2; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+static char *
+put_control(char *out, uint8_t byte)
+{
+	static const char letters[0x20] = {['\b'] = 'b', ['\n'] = 'n', ['\r'] = 'r', ['\f'] = 'f', ['\t'] = 't'};
+
+	*out++ = '\\';
+	if (byte >= 0x20) {
+		*out++ = (char)byte; /* a quote or a backslash */
+	} else if (letters[byte] != 0) {
+		*out++ = letters[byte];
+	} else {
+		memcpy(out, "u00", 3);
+		out[3] = hex_digits[byte >> 4];
+		out[4] = hex_digits[byte & 15];
+		out += 5;
+	}
+	return out;
+}
+
+/* The byte at p, or the sequence that it starts, as it has to be written. */
+static char *
+put_special(char *out, const uint8_t **p, const uint8_t *end, bool utf8)
+{
+	unsigned n = utf8 && **p >= 0x80 ? utf8_length(*p, (size_t)(end - *p)) : 0;
+	uint8_t byte = *(*p)++;
+
+	if (n > 0) {
+		memcpy(out, *p - 1, n);
+		*p += n - 1;
+		return out + n;
+	}
+	if (byte < 0x80)
+		return put_control(out, byte);
+	*out++ = (char)(0xc0 | byte >> 6);
+	*out++ = (char)(0x80 | (byte & 0x3f));
+	return out;
+}
+
+/* How many of the eight bytes, from the lowest on, can be copied. The borrow of a subtraction spoils only what lies
+ * above a real hit. */
+static unsigned
+plain_bytes(uint64_t w)
+{
+	uint64_t quote = w ^ ONES * '"', backslash = w ^ ONES * '\\';
+	uint64_t hit = ((w - ONES * 0x20) & ~w) | ((quote - ONES) & ~quote) | ((backslash - ONES) & ~backslash) | w;
+
+	hit &= HIGHS;
+	return hit != 0 ? (unsigned)__builtin_ctzll(hit) / 8 : 8;
+}
+
+static uint64_t
+load_bytes(const uint8_t *p, size_t left)
+{
+	uint64_t w = 0;
+	uint32_t low, high;
+
+	if (left >= 8) {
+		memcpy(&w, p, 8);
+		return w;
+	}
+	if (left < 4) {
+		for (size_t i = 0; i < left; i++)
+			w |= (uint64_t)p[i] << 8 * i;
+		return w;
+	}
+	memcpy(&low, p, 4);
+	memcpy(&high, p + left - 4, 4);
+	return low | (uint64_t)high << 8 * (left - 4);
+}
+
+void
+json_str(struct json *j, const void *text, size_t size, bool utf8)
+{
+	const uint8_t *p = text, *end = p + size;
+	char *out;
+
+	if (!json_next(j, 6 * size + 2 + 8))
+		return;
+	out = j->text + j->size;
+	*out++ = '"';
+	while (p < end) {
+		uint64_t w = load_bytes(p, (size_t)(end - p));
+		unsigned n = plain_bytes(w);
+
+		memcpy(out, &w, 8);
+		p += n;
+		out += n;
+		if (n == 8)
+			continue;
+		/* The bytes after the end of a short rest are zero, and so is the one that ends a text. */
+		if (p == end || *p == '\0')
+			break;
+		out = put_special(out, &p, end, utf8);
+	}
+	*out++ = '"';
+	j->size = (size_t)(out - j->text);
+}
+
+static char *
+put_quad(char *out, const uint8_t *bytes)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		out = json_put_u64(out, bytes[i]);
+		*out++ = '.';
+	}
+	return out - 1;
+}
+
+static char *
+put_word(char *out, unsigned word)
+{
+	unsigned digits = word > 0xfff ? 4 : word > 0xff ? 3 : word > 0xf ? 2 : 1;
+
+	for (unsigned i = digits; i > 0; i--)
+		*out++ = hex_digits[word >> 4 * (i - 1) & 15];
+	return out;
+}
+
+/* The longest run of two or more zero words, the first of equal ones (RFC 5952 4.2). */
+static void
+longest_zeroes(const unsigned word[8], unsigned *begin, unsigned *length)
+{
+	unsigned run = 0;
+
+	*begin = 8;
+	*length = 1;
+	for (unsigned i = 0; i < 8; i++) {
+		run = word[i] == 0 ? run + 1 : 0;
+		if (run > *length) {
+			*length = run;
+			*begin = i + 1 - run;
+		}
+	}
+}
+
+/* As inet_ntop(): the last four bytes are dotted when only they, or ffff before them, are not zero. */
+static char *
+put_ipv6(char *out, const uint8_t address[16])
+{
+	unsigned word[8], begin, length;
+
+	for (unsigned i = 0; i < 8; i++)
+		word[i] = (unsigned)address[2 * i] << 8 | address[2 * i + 1];
+	longest_zeroes(word, &begin, &length);
+	for (unsigned i = 0; i < 8; i++) {
+		if (i == begin) {
+			*out++ = ':';
+			if (begin + length == 8)
+				*out++ = ':';
+			i += length - 1;
+			continue;
+		}
+		if (i > 0)
+			*out++ = ':';
+		if (i == 6 && begin == 0 && (length == 6 || (length == 5 && word[5] == 0xffff)))
+			return put_quad(out, address + 12);
+		out = put_word(out, word[i]);
+	}
+	return out;
+}
+
+void
+json_ip(struct json *j, const uint8_t address[16], unsigned ip_version)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	char *out;
+
+	if (!json_next(j, 64))
+		return;
+	if (ip_version == 0)
+		ip_version = memcmp(address, mapped, sizeof(mapped)) == 0 ? 4 : 6;
+	out = j->text + j->size;
+	*out++ = '"';
+	out = ip_version == 4 ? put_quad(out, address + 12) : put_ipv6(out, address);
+	*out++ = '"';
+	j->size = (size_t)(out - j->text);
+}
+
+void
+json_hex(struct json *j, const uint8_t *bytes, size_t size)
+{
+	char *out;
+
+	if (!json_next(j, 2 * size + 2))
+		return;
+	out = j->text + j->size;
+	*out++ = '"';
+	for (size_t i = 0; i < size; i++) {
+		*out++ = hex_digits[bytes[i] >> 4];
+		*out++ = hex_digits[bytes[i] & 15];
+	}
+	*out++ = '"';
+	j->size = (size_t)(out - j->text);
+}
