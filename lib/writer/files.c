@@ -227,23 +227,25 @@ probe_space(int fd)
 	return -errno;
 }
 
+/* Sets f->name in any case where there is one, for the log. */
 int
 writer_file_create(struct writer *w, struct writer_file *f)
 {
-	char name[PATH_MAX];
+	char name[PATH_MAX] = "";
 	int error = make_name(w, f, name), fd;
 
-	if (error != 0)
-		return error;
+	free(f->name);
+	f->name = strdup(name);
+	if (error != 0 || f->name == NULL)
+		return error != 0 ? error : -ENOMEM;
 	fd = open_new(w, name);
 	if (fd < 0)
 		return fd;
 	error = f->probe ? probe_space(fd) : 0;
-	f->name = error == 0 ? strdup(name) : NULL;
-	if (f->name == NULL) {
+	if (error != 0) {
 		close(fd);
 		unlink(name);
-		return error != 0 ? error : -ENOMEM;
+		return error;
 	}
 	f->fd = fd;
 	return 0;
