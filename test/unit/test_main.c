@@ -38,10 +38,18 @@ void
 test_eal(void)
 {
 	static bool ready;
-	const char *argv[] = {
-		/* not const: EAL reorders it */
-		"unit-tests", "--no-huge", "-m", "512", "--no-pci", "--no-telemetry", "--log-level=lib.*:error",
-		"--lcores",   "0@0",	   NULL};
+	const char *argv[] = {/* not const: EAL reorders it */
+			      "unit-tests",
+			      "--no-huge",
+			      "--no-shconf",
+			      "-m",
+			      "512",
+			      "--no-pci",
+			      "--no-telemetry",
+			      "--log-level=lib.*:error",
+			      "--lcores",
+			      "0@0",
+			      NULL};
 
 	if (ready)
 		return;
