@@ -64,17 +64,17 @@ struct setting {
 #define SETTING_U32(s, member, key_, default_, min_, max_, unit_, help_)                                               \
 	{                                                                                                              \
 		.key = key_, .type = SETTING_TYPE_U32, .offset = offsetof(s, member), .fallback = #default_,           \
-		.min = min_, .max = max_, .unit = unit_, .help = help_                                                 \
+		.min = (double)(min_), .max = (double)(max_), .unit = unit_, .help = help_                             \
 	}
 #define SETTING_U64(s, member, key_, default_, min_, max_, unit_, help_)                                               \
 	{                                                                                                              \
 		.key = key_, .type = SETTING_TYPE_U64, .offset = offsetof(s, member), .fallback = #default_,           \
-		.min = min_, .max = max_, .unit = unit_, .help = help_                                                 \
+		.min = (double)(min_), .max = (double)(max_), .unit = unit_, .help = help_                             \
 	}
 #define SETTING_DOUBLE(s, member, key_, default_, min_, max_, unit_, help_)                                            \
 	{                                                                                                              \
 		.key = key_, .type = SETTING_TYPE_DOUBLE, .offset = offsetof(s, member), .fallback = #default_,        \
-		.min = min_, .max = max_, .unit = unit_, .help = help_                                                 \
+		.min = (double)(min_), .max = (double)(max_), .unit = unit_, .help = help_                             \
 	}
 #define SETTING_STR(s, member, key_, default_, help_)                                                                  \
 	{                                                                                                              \

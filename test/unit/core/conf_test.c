@@ -90,7 +90,7 @@ forget_folder(char *text)
 {
 	size_t n = strlen(folder) + 1;
 
-	for (char *hit = text; (hit = strstr(hit, folder)) != NULL;)
+	for (char *hit = text; n > 1 && (hit = strstr(hit, folder)) != NULL;)
 		memmove(hit, hit + n, strlen(hit + n) + 1);
 }
 
