@@ -22,6 +22,11 @@
 struct rte_mempool;
 struct replay;
 
+enum {
+	REPLAY_WORKERS_MAX = 16, /* rte_eth_from_rings() takes no more queues */
+	REPLAY_MBUFS_MIN = 512,	 /* in the pool, beyond what the workers hold at once and keep in caches */
+};
+
 struct replay_params {
 	const struct capture_list *files;
 	unsigned n_workers;
@@ -34,17 +39,19 @@ struct replay_params {
 	int socket;
 };
 
-/* NULL and 'why'. Creates the port by rte_eth_from_rings(). */
+/* NULL and 'why' (a file that does not exist or may not be read, a pool without private area, ...). Creates the port by
+ * rte_eth_from_rings(); port_start() configures it. What is wrong inside a file is found when its turn comes: it is
+ * logged and counted in replay_progress.files_damaged. */
 struct replay *replay_create(const struct replay_params *, char *why, size_t why_size);
 void replay_destroy(struct replay *);
 
 uint16_t replay_port(const struct replay *);
 struct counters *replay_counters(struct replay *);
 
-/* Does a bounded piece of work and returns how many packets it moved. */
+/* Does a bounded piece of work and returns how many packets it put on rings. */
 unsigned replay_poll(struct replay *);
 bool replay_done(const struct replay *); /* META_END is on every queue */
-void replay_stop(struct replay *);	 /* finish with the packets read so far: META_END follows */
+void replay_stop(struct replay *);	 /* any thread: finish with the packets read so far; META_END follows */
 
 /* Input files by index (struct packet.input), for positions in place. Valid for indices of packets that were seen. */
 struct replay_input {

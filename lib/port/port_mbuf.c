@@ -1,0 +1,88 @@
+/* Mbufs: their pools, what a packet is to the layers above, and their poison.
+ *
+ * The metadata is in the private area, not in dynfields, of which only four of 8 bytes fit.
+ *
+ * EAL memory is all one to ASan. In the sanitize build the bytes around a packet are poisoned from reception until the
+ * mbuf is freed, so that a read one byte beyond it is a report. They must be given back before: who allocates the mbuf
+ * next may be a driver, whose memcpy() is checked. An mbuf somebody else still holds keeps its poison. */
+#include <errno.h>
+
+#include <rte_mbuf.h>
+
+#include "packet.h"
+#include "poison.h"
+#include "port_priv.h"
+
+_Static_assert(sizeof(struct packet_meta) == 64, "one cache line in each mbuf");
+_Static_assert(sizeof(struct packet_meta) % RTE_MBUF_PRIV_ALIGN == 0, "as rte_pktmbuf_pool_create() asks");
+
+struct rte_mempool *
+port_pool_create(const char *name, uint32_t n_mbufs, unsigned n_lcores, int socket)
+{
+	/* A cache holds up to 1.5 times its size, out of reach of the other lcores. */
+	unsigned cache = n_mbufs / 8 / (n_lcores != 0 ? n_lcores : 1);
+
+	if (cache > RTE_MEMPOOL_CACHE_MAX_SIZE)
+		cache = RTE_MEMPOOL_CACHE_MAX_SIZE;
+	return rte_pktmbuf_pool_create(name, n_mbufs, cache, sizeof(struct packet_meta), RTE_MBUF_DEFAULT_BUF_SIZE,
+				       socket);
+}
+
+void
+port_poison(struct rte_mbuf *m)
+{
+	for (; m != NULL; m = m->next) {
+		POISON(m->buf_addr, m->data_off);
+		POISON(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), rte_pktmbuf_tailroom(m));
+	}
+}
+
+void
+port_unpoison(struct rte_mbuf *m)
+{
+	for (; m != NULL && rte_mbuf_refcnt_read(m) == 1; m = m->next)
+		UNPOISON(m->buf_addr, m->buf_len);
+}
+
+void
+port_free_burst(struct rte_mbuf **mbufs, unsigned n)
+{
+	if (POISON_ENABLED)
+		for (unsigned i = 0; i < n; i++)
+			port_unpoison(mbufs[i]);
+	rte_pktmbuf_free_bulk(mbufs, n);
+}
+
+/* The chain's bytes, one after another. */
+static const uint8_t *
+linearise(const struct rte_mbuf *m, uint8_t *linear)
+{
+	uint32_t size = m->pkt_len, at = 0;
+
+	UNPOISON(linear, PACKET_BYTES_MAX);
+	for (; m != NULL && m->data_len <= size - at; at += m->data_len, m = m->next)
+		memcpy(linear + at, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+	POISON(linear + at, PACKET_BYTES_MAX - at);
+	return linear;
+}
+
+bool
+port_packet(struct rte_mbuf *m, uint8_t *linear, struct packet *p)
+{
+	const struct packet_meta *meta = rte_mbuf_to_priv(m);
+
+	if (unlikely(m->pkt_len > PACKET_BYTES_MAX))
+		return false;
+	p->data = likely(m->nb_segs == 1) ? rte_pktmbuf_mtod(m, const uint8_t *) : linearise(m, linear);
+	p->mbuf = m;
+	p->time_ns = meta->time_ns;
+	p->clock_ns = meta->clock_ns;
+	p->input_position = meta->input_position;
+	p->sequence = meta->sequence;
+	p->captured_bytes = m->pkt_len;
+	p->wire_bytes = meta->wire_bytes;
+	p->input = meta->input;
+	p->link_type = meta->link_type;
+	p->has_nanoseconds = meta->has_nanoseconds;
+	return true;
+}
