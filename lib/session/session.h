@@ -33,7 +33,7 @@ struct session_conf {
 	uint32_t tcp_closing_timeout_s, tcp_save_timeout_s;
 	uint32_t max_packets;	    /* maxPackets: mid-save */
 	uint32_t max_streams;	    /* maxStreams, of all workers */
-	bool packet_lengths;	    /* enablePacketLen */
+	bool packet_lengths;	    /* enablePacketLen, a setting of lib/record */
 	bool dry_run;		    /* records even without stored packets */
 	struct conf_list tags;	    /* -t */
 	const struct field_op *ops; /* --op, parsed */
@@ -42,12 +42,15 @@ struct session_conf {
 extern const struct setting_group session_settings_group;
 void session_conf_finish(struct session_conf *);
 
-/* field=value on every new session. */
+enum { FIELD_OP_TEXT_MAX = 1023 };
+
+/* field=value on every new session. '_maxPacketsToSave=N' stores at most N packets of each. */
 struct field_op {
-	field_id field;
+	field_id field; /* 0: is_store_limit */
+	bool is_store_limit;
 	bool is_integer;
 	int64_t integer;
-	const char *text;
+	const char *text; /* points into the text that was parsed */
 };
 /* False, and the reason in 'why', for an unknown field or a bad value. */
 bool field_op_parse(const char *text, struct field_op *, char *why, size_t why_size);
@@ -58,7 +61,9 @@ struct session_table_params {
 	uint32_t max_sessions; /* of this worker's pool */
 	struct record_pool *records;
 	struct counters *counters;
-	const struct hash_secret *secret;
+	const struct hash_secret *secret; /* the one that made packet.hash */
+	uint32_t start_sessions;	  /* buckets for so many at once; 0: few, and they grow (stops the worker) */
+	struct record_id_source *ids;	  /* NULL: random ones of the table's own */
 };
 
 struct session_table;
@@ -69,32 +74,42 @@ void session_table_destroy(struct session_table *); /* accepts NULL; sessions st
 
 void session_prefetch_burst(struct session_table *, const struct packet *, unsigned n);
 
-/* Sets p->session, p->direction and p->store. p->session is NULL when the packet has no key or no session can be had
- * (counted). */
+/* Sets p->session, p->direction and p->store, and p->file and p->position to none. p->session is NULL when the packet
+ * has no key. */
 void session_lookup(struct session_table *, struct packet *);
 
-/* True when this is the first packet of the session's current interval: for the files document. */
-bool session_is_fresh(const struct session *);
+/* For the files document: the file of the packet of this session that was stored before, in the session's current
+ * interval; 0: none, or no file has a number. */
+uint32_t session_file(const struct session_table *, const struct session *);
 
 /* After the packet was stored. May save (mid-save, maxPackets) before it counts the packet's headers, as the reference
  * does. */
 void session_process(struct session_table *, struct packet *);
 
 /* Saves up to 'max' sessions that are over, or due for a mid-save by time, at 'clock_ns'. Returns true when nothing
- * more is due: call again while false. */
+ * more is due. False: 'max' is reached or the record pool has no room for the next one; call again when records have
+ * been pulled and freed. Cheap while the clock's second has not changed. */
 bool session_expire(struct session_table *, uint64_t clock_ns, unsigned max);
 
-/* Saves up to 'max' sessions whatever their age. True: the table is empty. */
+/* Saves up to 'max' sessions whatever their age. True: the table is empty. False: as above. */
 bool session_flush(struct session_table *, unsigned max);
 
 /* After a flush between files: the clock starts again. */
 void session_clock_reset(struct session_table *);
 
+/* From now on at most 'packets' packets of the session's current interval are stored, then none any more, and the
+ * record says truncated-pcap. */
+void session_store_at_most(struct session_table *, struct session *, uint32_t packets);
+
 /* The next finished record, or NULL. The caller owns it until it gives it to record_free(). */
 struct record *session_pull(struct session_table *);
 
-/* Room for the records of a whole burst: what the worker checks before it takes packets. */
+/* Room for the records of a whole burst: what the worker checks before it takes packets. Never false for good: what
+ * live sessions hold of the pool is limited to half of it, and no burst is said to need more than the other half. */
 bool session_room(const struct session_table *, unsigned packets);
+
+/* Chunks the record pool should have at least, so that no burst can find it empty. */
+uint32_t session_record_chunks_min(const struct session_conf *);
 
 struct session_stats {
 	uint32_t live[SESSION_TYPES];

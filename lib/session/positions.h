@@ -1,0 +1,62 @@
+/* Where the packets of live sessions are stored: file number, position and, when wanted, length, gap coded.
+ *
+ * Threads: one store per table, one owner. Memory: the first 15 bytes of a list lie in the session itself, enough for
+ * three packets; then come chunks of 32 to 256 bytes from the store's pools. A packet costs 3 to 5 bytes. */
+#ifndef POSITIONS_H
+#define POSITIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pool.h"
+
+enum { POSITION_INLINE_BYTES = 15, POSITION_CLASSES = 4 };
+
+/* All zero: empty. */
+struct position_list {
+	uint64_t last_position;
+	uint32_t last_file;
+	uint32_t tail; /* chunk that is being filled: class << 30 | handle; 0: none yet */
+	uint8_t fill;  /* bytes used of the tail, or of 'bytes' when there is none */
+	uint8_t bytes[POSITION_INLINE_BYTES];
+};
+_Static_assert(sizeof(struct position_list) == 32, "half a cache line of the session");
+
+struct position_store {
+	struct pool *pool[POSITION_CLASSES];
+	bool has_lengths;
+};
+
+/* 0 or -errno. Sized for 'max_sessions' lists. */
+int position_store_init(struct position_store *, uint32_t max_sessions, bool has_lengths);
+void position_store_fini(struct position_store *);
+size_t position_store_bytes(const struct position_store *); /* in use */
+
+/* False, and nothing has changed: no chunk is left. 'length' is ignored unless the store has lengths. */
+bool position_append(struct position_store *, struct position_list *, uint32_t file, uint64_t position,
+		     uint32_t length);
+
+/* Empties the list and gives its chunks back. */
+void position_clear(struct position_store *, struct position_list *);
+
+static inline bool
+position_is_empty(const struct position_list *list)
+{
+	return list->fill == 0 && list->tail == 0;
+}
+
+struct position_reader {
+	const struct position_store *store;
+	const uint8_t *p, *end;
+	uint32_t chunk, tail; /* 0: in the inline bytes, or the end */
+	uint8_t tail_fill;
+	bool first;
+	uint32_t file, length;
+	uint64_t position;
+};
+void position_read_begin(struct position_reader *, const struct position_store *, const struct position_list *);
+/* Fills 'file', 'position' and 'length' (0 without lengths) of the reader; false: that was the last one. */
+bool position_read_next(struct position_reader *);
+
+#endif

@@ -1,0 +1,238 @@
+/* What the first packets of each direction say beside their payload: MACs, TTL, DSCP, VLAN, ethertype; and the types of
+ * ICMP messages.
+ *
+ * One value of each is kept in 'start', which is all that most sessions ever show. A second, different one makes the
+ * record, and from then on everything goes there; sets in the record drop what they have already. */
+#include "session_priv.h"
+
+#include <rte_branch_prediction.h>
+#include <string.h>
+
+enum { MAC_BYTES = 6, MAC_TEXT = 17, ETHERTYPE_8021Q = 0x8100, ETHERTYPE_8021AD = 0x88a8 };
+
+static void
+mac_text(const uint8_t mac[MAC_BYTES], char out[MAC_TEXT])
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (unsigned i = 0; i < MAC_BYTES; i++) {
+		out[i * 3] = digit[mac[i] >> 4];
+		out[i * 3 + 1] = digit[mac[i] & 15];
+		if (i + 1 < MAC_BYTES)
+			out[i * 3 + 2] = ':';
+	}
+}
+
+static void
+note_mac(struct session_table *t, struct session *s, unsigned side, const uint8_t mac[MAC_BYTES])
+{
+	struct session_start *start = session_start_of(t, s);
+	char text[MAC_TEXT];
+
+	if ((s->flags & SESSION_IN_RECORD) == 0) {
+		if ((s->seen & SEEN_MAC_0 << side) == 0) {
+			s->seen |= (uint8_t)(SEEN_MAC_0 << side);
+			memcpy(start->mac[side], mac, MAC_BYTES);
+			return;
+		}
+		if (likely(memcmp(start->mac[side], mac, MAC_BYTES) == 0))
+			return;
+	}
+	mac_text(mac, text);
+	session_add_str(t, s, t->fields.mac[side], text, MAC_TEXT);
+}
+
+static void
+note_ttl(struct session_table *t, struct session *s, unsigned direction, uint8_t ttl)
+{
+	struct session_start *start = session_start_of(t, s);
+
+	if ((s->flags & SESSION_IN_RECORD) == 0) {
+		if ((s->seen & SEEN_TTL_0 << direction) == 0) {
+			s->seen |= (uint8_t)(SEEN_TTL_0 << direction);
+			start->ttl[direction] = ttl;
+			return;
+		}
+		if (likely(start->ttl[direction] == ttl))
+			return;
+	}
+	session_add_int(t, s, t->fields.ttl[direction], ttl);
+}
+
+/* Only values that are not zero are recorded. */
+static void
+note_dscp(struct session_table *t, struct session *s, unsigned direction, uint8_t dscp)
+{
+	struct session_start *start = session_start_of(t, s);
+
+	if (dscp == 0)
+		return;
+	if ((s->flags & SESSION_IN_RECORD) == 0) {
+		if (start->dscp[direction] == 0)
+			start->dscp[direction] = dscp;
+		if (start->dscp[direction] == dscp)
+			return;
+	}
+	session_add_int(t, s, t->fields.dscp[direction], dscp);
+}
+
+/* 'code' is the id and its kind. */
+static void
+note_vlan(struct session_table *t, struct session *s, uint16_t code)
+{
+	struct session_start *start = session_start_of(t, s);
+
+	if ((s->flags & SESSION_IN_RECORD) == 0) {
+		if ((s->seen & SEEN_VLAN) == 0) {
+			s->seen |= SEEN_VLAN;
+			start->vlan = code;
+			return;
+		}
+		if (start->vlan == code)
+			return;
+	}
+	session_add_int(t, s, t->fields.vlan, code & VLAN_ID_MASK);
+	if ((code & VLAN_DOT1Q) != 0)
+		session_add_int(t, s, t->fields.dot1q, code & VLAN_ID_MASK);
+	if ((code & VLAN_DOT1AD) != 0)
+		session_add_int(t, s, t->fields.dot1ad, code & VLAN_ID_MASK);
+}
+
+/* Tags and type of the outer frame. Returns whether one of its tags is not zero. */
+static bool
+note_outer_frame(struct session_table *t, struct session *s, const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+	struct session_start *start = session_start_of(t, s);
+	bool has_tag = false;
+	uint16_t type;
+
+	cursor_skip(&c, p->frame_offset + 2 * MAC_BYTES);
+	type = cursor_be16(&c);
+	for (unsigned i = 0; i < PACKET_VLAN_MAX && (type == ETHERTYPE_8021Q || type == ETHERTYPE_8021AD); i++) {
+		uint16_t id = cursor_be16(&c) & VLAN_ID_MASK;
+
+		if (c.bad)
+			return has_tag;
+		note_vlan(t, s, id | (type == ETHERTYPE_8021Q ? VLAN_DOT1Q : VLAN_DOT1AD));
+		has_tag |= id != 0;
+		type = cursor_be16(&c);
+	}
+	if (start->ethertype == 0)
+		start->ethertype = type;
+	return has_tag;
+}
+
+static void
+note_macs(struct session_table *t, struct session *s, const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+	const uint8_t *macs;
+
+	cursor_skip(&c, p->ethernet_offset);
+	macs = cursor_take(&c, 2 * MAC_BYTES);
+	if (macs == NULL)
+		return;
+	note_mac(t, s, p->direction, macs + MAC_BYTES);
+	note_mac(t, s, !p->direction, macs);
+}
+
+void
+session_first_packet(struct session_table *t, struct session *s, const struct packet *p)
+{
+	bool has_tag = false;
+
+	if (p->ip_version != 0) {
+		note_ttl(t, s, p->direction, p->hop_limit);
+		note_dscp(t, s, p->direction, p->traffic_class >> 2);
+	}
+	if (p->is_ethernet) {
+		if (p->ethernet_offset != PACKET_NO_OFFSET)
+			note_macs(t, s, p);
+		has_tag = note_outer_frame(t, s, p);
+	}
+	/* A tag inside a tunnel or of a cooked header is no dot1q of the frame's own; one that the NIC took out is. */
+	if (p->vlan != 0 && !has_tag)
+		note_vlan(t, s, p->vlan | (p->vlan_from_link && p->link_type == LINK_ETHERNET ? VLAN_DOT1Q : 0));
+}
+
+static bool
+has_value(const uint8_t *values, uint8_t n, uint8_t value)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (values[i] == value)
+			return true;
+	return false;
+}
+
+void
+session_icmp(struct session_table *t, struct session *s, const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+	struct session_start *start = session_start_of(t, s);
+	uint8_t type, code;
+
+	cursor_skip(&c, p->transport_offset);
+	cursor_limit(&c, p->transport_bytes);
+	type = cursor_u8(&c);
+	code = cursor_u8(&c);
+	if (c.bad)
+		return;
+	if (start->icmp.first_type == 0 && start->icmp.first_code == 0) {
+		start->icmp.first_type = type;
+		start->icmp.first_code = code;
+	}
+	if ((s->flags & SESSION_IN_RECORD) == 0) {
+		bool has_type = has_value(start->icmp.type, start->icmp.n_types, type);
+		bool has_code = has_value(start->icmp.code, start->icmp.n_codes, code);
+
+		if (!has_type && start->icmp.n_types < ICMP_INLINE_VALUES) {
+			start->icmp.type[start->icmp.n_types++] = type;
+			has_type = true;
+		}
+		if (!has_code && start->icmp.n_codes < ICMP_INLINE_VALUES) {
+			start->icmp.code[start->icmp.n_codes++] = code;
+			has_code = true;
+		}
+		if (has_type && has_code)
+			return;
+	}
+	session_add_int(t, s, t->fields.icmp_type, type);
+	session_add_int(t, s, t->fields.icmp_code, code);
+}
+
+static void
+flush_vlan(struct session_table *t, uint16_t code, struct record *r)
+{
+	record_add_int(t->records, r, t->fields.vlan, code & VLAN_ID_MASK);
+	if ((code & VLAN_DOT1Q) != 0)
+		record_add_int(t->records, r, t->fields.dot1q, code & VLAN_ID_MASK);
+	if ((code & VLAN_DOT1AD) != 0)
+		record_add_int(t->records, r, t->fields.dot1ad, code & VLAN_ID_MASK);
+}
+
+void
+session_first_flush(struct session_table *t, const struct session *s, struct record *r)
+{
+	const struct session_start *start = session_start_of(t, s);
+	char text[MAC_TEXT];
+
+	for (unsigned i = 0; i < 2; i++) {
+		if ((s->seen & SEEN_MAC_0 << i) != 0) {
+			mac_text(start->mac[i], text);
+			record_add_str(t->records, r, t->fields.mac[i], text, MAC_TEXT);
+		}
+		if ((s->seen & SEEN_TTL_0 << i) != 0)
+			record_add_int(t->records, r, t->fields.ttl[i], start->ttl[i]);
+		if (start->dscp[i] != 0)
+			record_add_int(t->records, r, t->fields.dscp[i], start->dscp[i]);
+	}
+	if ((s->seen & SEEN_VLAN) != 0)
+		flush_vlan(t, start->vlan, r);
+	if (session_type_of(t, s) != SESSION_ICMP)
+		return;
+	for (unsigned i = 0; i < start->icmp.n_types; i++)
+		record_add_int(t->records, r, t->fields.icmp_type, start->icmp.type[i]);
+	for (unsigned i = 0; i < start->icmp.n_codes; i++)
+		record_add_int(t->records, r, t->fields.icmp_code, start->icmp.code[i]);
+}

@@ -1,0 +1,248 @@
+/* What the files of lib/session share: the memory of a session and of the table. */
+#ifndef SESSION_PRIV_H
+#define SESSION_PRIV_H
+
+#include "buckets.h"
+#include "positions.h"
+#include "record_id.h"
+#include "session.h"
+#include "wheel.h"
+
+enum {
+	FIRST_PACKETS = 10, /* of each direction and interval: MACs, TTL, ... are looked at (PARSERS 0.5) */
+	ICMP_INLINE_VALUES = 6,
+	PAYLOAD8_BYTES = 8,
+};
+
+/* struct session.flags. Those with _0 have a twin for direction 1 in the next bit. */
+enum {
+	SESSION_REVERSED = 1 << 0, /* the source is the key's second endpoint */
+	SESSION_IPV4 = 1 << 1,
+	SESSION_IPV6 = 1 << 2,
+	SESSION_CLOSING = 1 << 3,      /* ends tcpClosingTimeout after start.close_s */
+	SESSION_LATE = 1 << 4,	       /* attachment.active_s counts */
+	SESSION_IN_RECORD = 1 << 5,    /* the first packets' values are in attachment.record */
+	SESSION_LIMITED = 1 << 6,      /* attachment.store_max counts */
+	SESSION_STOPPED = 1 << 7,      /* no more packets are stored */
+	SESSION_STORE_FAILED = 1 << 8, /* a packet could not be stored */
+	SESSION_LINKED = 1 << 9,       /* was mid-saved: attachment.save_s and root_id count */
+	SESSION_ENDPOINTS = 1 << 10,   /* addresses and ports are in the attachment, the key holds something else */
+	TCP_TIMED = 1 << 11,	       /* due for mid-saves by time */
+	TCP_STARTED = 1 << 12,	       /* a SYN or SYN-ACK was seen, ever */
+	TCP_SYN_ACK_FIRST = 1 << 13,
+	TCP_ACK_TIMED = 1 << 14,
+	TCP_SYN_VALIDATED = 1 << 15,
+	TCP_SYN_ACK_VALIDATED = 1 << 16,
+	TCP_SYN_FROM_1 = 1 << 17, /* the client's ISN is isn[1] */
+	TCP_SYN_SEEN_0 = 1 << 18,
+	TCP_SYN_ACK_SEEN_0 = 1 << 20,
+	TCP_FIN_0 = 1 << 22,	      /* state FIN */
+	TCP_FIN_ACKED_0 = 1 << 24,    /* state FIN_ACK */
+	SESSION_WANTS_SAVE = 1 << 26, /* a field has grown: mid-save with the next packet */
+
+	/* What a mid-save forgets of TCP (RECORD 1.8). */
+	TCP_INTERVAL_FLAGS =
+		TCP_ACK_TIMED | TCP_SYN_VALIDATED | TCP_SYN_ACK_VALIDATED | 3 * TCP_SYN_SEEN_0 | 3 * TCP_SYN_ACK_SEEN_0,
+};
+
+/* struct session.seen */
+enum { SEEN_TTL_0 = 1 << 0, SEEN_MAC_0 = 1 << 2, SEEN_VLAN = 1 << 4 };
+
+/* Counters whose low byte is in the session. */
+enum { TCP_LOW_SYN, TCP_LOW_SYN_ACK, TCP_LOW_FIN, TCP_LOW_RST, TCP_LOW_COUNTS };
+
+/* Two cache lines: what every packet needs, and what it only writes. Index 0 is the source's direction. */
+struct session {
+	struct flow_key key;
+	uint64_t last_ns;
+	uint32_t tcp_next[2]; /* next sequence number expected; 0: none */
+	uint16_t packets[2];  /* of this interval, at most maxPackets */
+	uint32_t flags;
+
+	uint32_t bytes[2];
+	struct wheel_link link;
+	struct position_list positions;
+	uint16_t tcp_ack, tcp_psh;
+	uint8_t tcp_low[TCP_LOW_COUNTS];
+	uint32_t attachment; /* 0: none */
+	uint8_t isn_count, ip_protocol;
+	uint8_t seen; /* which values of 'start' are set */
+	uint8_t padding;
+};
+_Static_assert(sizeof(struct session) == 128 && offsetof(struct session, bytes) == 64, "two cache lines");
+
+/* Looked at for the first packets, for SYNs, and when the session is saved. */
+struct session_start {
+	uint64_t first_ns;
+	union {
+		struct {
+			uint32_t isn[2];
+			uint32_t syn_ms, ack_ms; /* after first_ns, plus 1; 0: not seen */
+		} tcp;
+		struct {
+			uint8_t first_type, first_code; /* for the Community ID */
+			uint8_t n_types, n_codes;
+			uint8_t type[ICMP_INLINE_VALUES], code[ICMP_INLINE_VALUES];
+		} icmp;
+	};
+	uint32_t close_s; /* second in which the session was marked for closing, modulo 2^32 */
+	uint8_t mac[2][6];
+	uint8_t ttl[2];
+	uint8_t dscp[2];
+	uint16_t ethertype;
+	uint16_t vlan; /* id and enum vlan_kind */
+};
+_Static_assert(sizeof(struct session_start) == 48, "192 bytes a session: 128 + 48 + 10 to 15 of buckets");
+
+/* Which fields beside network.vlan.id a VLAN id goes to. */
+enum vlan_kind { VLAN_DOT1Q = 1 << 12, VLAN_DOT1AD = 1 << 13, VLAN_ID_MASK = 0x0fff };
+
+/* TCP counters that most sessions do not need. */
+enum { TCP_WIDE_URG, TCP_WIDE_ECE, TCP_WIDE_CWR, TCP_WIDE_AE, TCP_WIDE_SRC_ZERO, TCP_WIDE_DST_ZERO, TCP_WIDE_COUNTS };
+
+/* What sessions get that have shown more than headers. */
+struct attachment {
+	struct record *record; /* values found so far, or NULL */
+	uint64_t root_last_ns;
+	uint64_t root_position;
+	uint8_t root_id[16];
+	uint32_t root_file;
+	uint32_t segment_count;
+	uint32_t data_bytes[2]; /* at most 65535 packets of 65535 bytes */
+	uint32_t save_s;	/* next mid-save by time, modulo 2^32 */
+	uint32_t store_max;
+	uint64_t active_s;		/* clock second in which a late packet came */
+	uint32_t older, newer;		/* the list of those that hold records: sessions */
+	uint32_t held_chunks;		/* of 'record', as counted in table.held_chunks */
+	uint16_t wide[TCP_WIDE_COUNTS]; /* TCP_WIDE_ */
+	uint8_t high[TCP_LOW_COUNTS];	/* carry of session.tcp_low */
+	uint8_t payload8[2][PAYLOAD8_BYTES], payload8_bytes[2];
+	uint8_t address[2][16]; /* SESSION_ENDPOINTS */
+	uint16_t port[2];
+};
+_Static_assert(sizeof(struct attachment) <= 192, "three cache lines");
+
+/* The core fields that the table itself emits. */
+struct session_fields {
+	field_id mac[2], ttl[2], dscp[2];
+	field_id vlan, dot1q, dot1ad, icmp_type, icmp_code, tags, protocol;
+};
+
+struct protocol_row {
+	const char *record_name;
+	uint32_t timeout_s;
+	uint8_t type;
+	bool one_way, has_addresses, has_ports;
+};
+
+struct session_table {
+	const struct session_conf *conf;
+	const struct hash_secret *secret;
+	struct counters *counters;
+	struct record_pool *records;
+
+	struct session *session; /* by handle */
+	struct session_start *start;
+	uint64_t expired_until_ns; /* clocks below it have been worked off */
+	struct buckets buckets;
+	struct pool *sessions, *attachments;
+	struct position_store positions;
+	size_t start_bytes;
+
+	struct protocol_row protocol[PACKET_PROTOCOLS_MAX];
+	uint32_t live[SESSION_TYPES], limit[SESSION_TYPES];
+	struct wheel wheel[SESSION_TYPES];
+
+	struct record *done_first, *done_last; /* saved, not pulled yet */
+	uint32_t holder_oldest, holder_newest; /* sessions whose attachment holds a record */
+	uint32_t held_chunks, held_max, record_chunks;
+	uint64_t wall_ns; /* 0: not read in this burst yet */
+	struct record_id_source *ids, own_ids;
+	struct session_fields fields;
+	struct ledger_gauge gauge;
+};
+
+static inline uint32_t
+session_handle(const struct session_table *t, const struct session *s)
+{
+	return (uint32_t)(s - t->session);
+}
+
+static inline struct session_start *
+session_start_of(const struct session_table *t, const struct session *s)
+{
+	return &t->start[s - t->session];
+}
+
+/* NULL: the session has none. */
+static inline struct attachment *
+session_attachment(const struct session_table *t, const struct session *s)
+{
+	return s->attachment != 0 ? pool_at(t->attachments, s->attachment) : NULL;
+}
+
+static inline uint8_t
+session_type_of(const struct session_table *t, const struct session *s)
+{
+	return t->protocol[s->key.protocol].type;
+}
+
+static inline uint64_t
+seconds_of(uint64_t ns)
+{
+	return ns / NS_PER_S;
+}
+
+/* session.c */
+
+/* The session's attachment, made when it has none. There are as many as sessions, so it cannot fail. */
+struct attachment *session_attach(struct session_table *, struct session *);
+
+/* session_record.c: values of live sessions. Nothing fails: what finds no room is counted. */
+void session_add_int(struct session_table *, struct session *, field_id, int64_t);
+void session_add_str(struct session_table *, struct session *, field_id, const char *text, size_t size);
+void session_add_tag(struct session_table *, struct session *, const char *tag);
+
+/* Everything that is known of the session without its record goes into 'r'. */
+void session_record_fill(struct session_table *, struct session *, struct record *r);
+/* Gives the session a record; takes it away again (NULL: it has none). */
+void session_record_put(struct session_table *, struct session *, struct record *);
+struct record *session_record_take(struct session_table *, struct session *);
+
+/* session_first.c: the first packets of a direction. */
+void session_first_packet(struct session_table *, struct session *, const struct packet *);
+void session_icmp(struct session_table *, struct session *, const struct packet *);
+void session_first_flush(struct session_table *, const struct session *, struct record *);
+
+/* session_tcp.c */
+
+/* The packet is a SYN that begins another connection between the same ports: the session has to be saved first. */
+bool session_tcp_reuses_ports(const struct session_table *, const struct session *, const struct packet *);
+bool session_tcp_is_syn_ack(const struct packet *);
+void session_tcp(struct session_table *, struct session *, const struct packet *);
+void session_tcp_summary(const struct session_table *, const struct session *, struct record_summary *);
+void session_tcp_mid_save(struct session_table *, struct session *);
+
+/* Payload that counts: data bytes, and the first 8 of a direction. */
+void session_payload(struct session_table *, struct session *, unsigned direction, struct cursor);
+
+/* session_save.c */
+
+/* Writes the record and ends the session: the handle is free afterwards. */
+void session_save_final(struct session_table *, struct session *);
+/* 'now_s' + tcpSaveTimeout is the next one by time. */
+void session_save_mid(struct session_table *, struct session *, uint64_t now_s);
+/* Whether the record pool has room for this session's record. */
+bool session_save_room(const struct session_table *, const struct session *);
+
+/* session_time.c */
+bool session_is_over(const struct session_table *, const struct session *, uint64_t clock_s);
+bool session_is_save_due(const struct session_table *, const struct session *, uint64_t clock_s);
+void session_timer_start(struct session_table *, struct session *);
+void session_timer_stop(struct session_table *, struct session *);
+void session_note_late(struct session_table *, struct session *, const struct packet *);
+void session_mark_closing(struct session_table *, struct session *);
+/* Saves the session of the type that has been idle longest, or nearly. False: there is none. */
+bool session_save_idlest(struct session_table *, enum session_type);
+
+#endif

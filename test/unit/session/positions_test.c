@@ -1,0 +1,128 @@
+#include "positions.h"
+#include "test.h"
+
+#include <stdlib.h>
+
+struct at {
+	uint32_t file, length;
+	uint64_t position;
+};
+
+static bool
+equals(const struct position_store *store, const struct position_list *list, const struct at *want, unsigned n)
+{
+	struct position_reader r;
+	unsigned i = 0;
+
+	position_read_begin(&r, store, list);
+	for (; position_read_next(&r); i++)
+		if (i >= n || r.file != want[i].file || r.position != want[i].position ||
+		    r.length != (store->has_lengths ? want[i].length : 0))
+			return false;
+	return i == n;
+}
+
+static void
+random_step(struct at *at)
+{
+	switch (random() % 12) {
+	case 0:
+		at->file = (uint32_t)random() % (random() % 2 == 0 ? 100 : 3000000);
+		at->position = (uint64_t)random() % 1000;
+		break;
+	case 1:
+		at->position = (uint64_t)random() << (random() % 30);
+		break;
+	case 2:
+		break; /* the same place again */
+	case 3:
+		at->position = UINT64_MAX >> 1;
+		break;
+	default:
+		at->position += 16 + (uint64_t)random() % (random() % 4 == 0 ? 100000000 : 2000);
+	}
+	at->length = 16 + (uint32_t)random() % 65536;
+}
+
+static void
+round_trips(bool has_lengths)
+{
+	enum { LISTS = 300, PACKETS_MAX = 700 };
+	static struct at want[PACKETS_MAX];
+	struct position_store store;
+	unsigned wrong = 0;
+
+	REQUIRE(position_store_init(&store, 1000, has_lengths) == 0);
+	srandom(3);
+	for (unsigned k = 0; k < LISTS; k++) {
+		struct position_list list = {0};
+		unsigned n = (unsigned)random() % (k % 10 == 0 ? PACKETS_MAX : 30);
+		struct at at = {0};
+
+		for (unsigned i = 0; i < n; i++) {
+			random_step(&at);
+			want[i] = at;
+			REQUIRE(position_append(&store, &list, at.file, at.position, at.length));
+			if (i < 40)
+				wrong += !equals(&store, &list, want, i + 1);
+		}
+		wrong += !equals(&store, &list, want, n);
+		EXPECT(position_is_empty(&list) == (n == 0));
+		position_clear(&store, &list);
+		EXPECT(position_is_empty(&list));
+	}
+	EXPECT_EQ(wrong, 0);
+	EXPECT_EQ(position_store_bytes(&store), 0);
+	position_store_fini(&store);
+}
+
+TEST(positions_read_back_as_they_were_appended)
+{
+	round_trips(false);
+}
+
+TEST(positions_with_lengths_read_back_as_they_were_appended)
+{
+	round_trips(true);
+}
+
+TEST(three_packets_of_a_small_file_need_no_chunk_and_a_thousand_little_memory)
+{
+	struct position_store store;
+	struct position_list list = {0};
+
+	REQUIRE(position_store_init(&store, 1000, false) == 0);
+	for (unsigned i = 0; i < 3; i++)
+		EXPECT(position_append(&store, &list, 12345, UINT64_C(8000000000) + i * UINT64_C(200000000), 0));
+	EXPECT_EQ(position_store_bytes(&store), 0);
+	for (unsigned i = 3; i < 1000; i++)
+		EXPECT(position_append(&store, &list, 12345, UINT64_C(9000000000) + i * 100000, 0));
+	EXPECT(position_store_bytes(&store) <= 3500);
+	position_clear(&store, &list);
+	position_store_fini(&store);
+}
+
+TEST(without_a_chunk_a_position_is_refused_and_the_list_stays_as_it_was)
+{
+	struct position_store store;
+	struct position_list list[2] = {0};
+	struct at want[64];
+	unsigned n = 0;
+
+	REQUIRE(position_store_init(&store, 1, false) == 0);
+	/* As if others had taken all of it. */
+	for (unsigned class = 0; class < POSITION_CLASSES; class ++)
+		store.pool[class]->max_objects = 1;
+	for (; n < 64; n++) {
+		want[n] = (struct at){.file = n, .position = UINT64_C(1) << 40};
+		if (!position_append(&store, &list[0], n, UINT64_C(1) << 40, 0))
+			break;
+	}
+	EXPECT(n > 30 && n < 64);
+	EXPECT(equals(&store, &list[0], want, n));
+	/* What fits inline still does. */
+	EXPECT(position_append(&store, &list[1], 1, 1, 0));
+	position_clear(&store, &list[0]);
+	position_clear(&store, &list[1]);
+	position_store_fini(&store);
+}
