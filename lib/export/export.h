@@ -7,13 +7,12 @@
  * exporter takes no records, and back-pressure reaches the workers, which shed (live, counted) or wait (replay). A sink
  * that fails is retried for ever; a document is acknowledged, rejected, abandoned or still held here, never forgotten.
  *
- * Threads: exporter_poll() and exporter_put_file() on one thread, the exporter's lcore; create, destroy, finish, abandon
- * and describe on the control thread; exporter_idle() and exporter_file_number() on any. Sinks run on threads of their
- * own.
- * Ownership: a record belongs to the exporter from its ring to the return ring; a batch to the exporter's pool.
- * Ledger: whoever pushes a record on a ring counts "record.emitted" (IN of LEDGER_RECORDS) and attaches a gauge for what
- * is on the rings; all else of the account is counted and gauged here. exporter_destroy() takes the counters with it:
- * check and print before. */
+ * Threads: exporter_poll() and exporter_put_file() on one thread, the exporter's lcore; create, destroy, finish,
+ * abandon and describe on the control thread; exporter_idle() and exporter_file_number() on any. Sinks run on threads
+ * of their own. Ownership: a record belongs to the exporter from its ring to the return ring; a batch to the exporter's
+ * pool. Ledger: whoever pushes a record on a ring counts "record.emitted" (IN of LEDGER_RECORDS) and attaches a gauge
+ * for what is on the rings; all else of the account is counted and gauged here. exporter_destroy() takes the counters
+ * with it: check and print before. */
 #ifndef EXPORT_H
 #define EXPORT_H
 
@@ -156,7 +155,8 @@ bool exporter_idle(const struct exporter *);
 /* No more records will come after those on the rings: batches go out without waiting to be full. */
 void exporter_finish(struct exporter *);
 
-/* Second signal: sinks stop after what they are writing; the rest, what polls still take included, is counted as lost. */
+/* Second signal: sinks stop after what they are writing; the rest, what polls still take included, is counted as lost.
+ */
 void exporter_abandon(struct exporter *);
 
 /* The polling thread's; attached already. */

@@ -1,0 +1,43 @@
+/* One sink under way: its queue, its thread, its retries.
+ *
+ * Threads: sink_push, sink_put_file: the exporter's; sink_wake, sink_idle: any; the others: control. */
+#ifndef SINK_PRIV_H
+#define SINK_PRIV_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "batch_priv.h"
+#include "file_numbers_priv.h"
+
+struct sink_setup {
+	const struct sink_kind *kind;
+	struct sink_params params;
+	unsigned queue_batches; /* all there are: the queue is never full */
+	unsigned bitmap_words;
+	struct file_numbers *numbers; /* which it keeps filled; NULL: another one does */
+	const void *cpus;	      /* cpu_set_t or NULL */
+};
+
+struct sink;
+
+struct sink *sink_create(const struct sink_setup *, char *why, size_t why_size); /* NULL and 'why' */
+
+/* Ends when all is answered. Returns false when the thread is still inside a call after 'wait_s' seconds; the sink must
+ * then stay as it is for ever. */
+bool sink_stop(struct sink *, unsigned wait_s);
+void sink_destroy(struct sink *); /* accepts NULL; after sink_stop() has returned true */
+
+/* What is queued, and what comes, is answered as abandoned. */
+void sink_abandon(struct sink *);
+
+void sink_push(struct sink *, struct batch *);
+bool sink_wants_files(const struct sink *);
+bool sink_has_room_for_file(const struct sink *);
+int sink_put_file(struct sink *, const struct export_file *); /* 0 or -ENOMEM */
+void sink_wake(struct sink *);
+bool sink_idle(const struct sink *); /* no files documents wait (batches are the pool's to know) */
+const struct sink_kind *sink_kind_of(const struct sink *);
+void sink_describe(const struct sink *, char *out, size_t size);
+
+#endif
