@@ -55,7 +55,7 @@ pool_create(const struct pool_params *params)
 	struct pool *pool;
 
 	if (params->object_bytes < 4 || params->object_bytes % 4 != 0 || params->max_objects == 0 ||
-	    params->max_objects == UINT32_MAX || (align & (align - 1)) != 0) {
+	    params->max_objects == UINT32_MAX || (align & (align - 1)) != 0 || align > HUGE_PAGE_BYTES) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -67,12 +67,14 @@ pool_create(const struct pool_params *params)
 	pool->max_objects = params->max_objects;
 	pool->fresh = 1;
 	pool->reserved_bytes = ((size_t)params->max_objects + 1) * params->object_bytes + align;
-	pool->base = vmem_reserve(pool->reserved_bytes);
-	if (pool->base == NULL) {
+	pool->area = vmem_reserve(pool->reserved_bytes);
+	if (pool->area == NULL) {
 		free(pool);
 		return NULL;
 	}
-	POISON(pool->base, pool->reserved_bytes);
+	/* Object 0 is not used, so it is object 1 whose place counts. */
+	pool->base = pool->area + (align - params->object_bytes % align) % align;
+	POISON(pool->area, pool->reserved_bytes);
 	return pool;
 }
 
@@ -86,8 +88,8 @@ pool_destroy(struct pool *pool)
 	left = pool->used;
 	if (left > 0)
 		LOG_ERROR("pool.leak", "pool=%s objects=%u", pool->name, left);
-	UNPOISON(pool->base, pool->reserved_bytes);
-	vmem_release(pool->base, pool->reserved_bytes);
+	UNPOISON(pool->area, pool->reserved_bytes);
+	vmem_release(pool->area, pool->reserved_bytes);
 	free(pool);
 	return left;
 }

@@ -20,8 +20,8 @@ struct pool_params {
 	const char *name;      /* for the memory table and messages; must outlive the pool */
 	uint32_t object_bytes; /* at least 4, and a multiple of 4 */
 	uint32_t max_objects;  /* at most this many are in use at once */
-	uint32_t align_bytes;  /* 0 or a power of two: object 1 starts aligned to this, and so do the rest when
-				* object_bytes is a multiple of it */
+	uint32_t align_bytes;  /* 0 or a power of two up to 2 MB: object 1 starts aligned to this, and so do the rest
+				* when object_bytes is a multiple of it */
 };
 
 struct pool {
@@ -34,6 +34,7 @@ struct pool {
 	uint32_t fresh;	    /* first handle never given out so far */
 	uint32_t free_head; /* 0: none */
 	size_t reserved_bytes;
+	uint8_t *area; /* of reserved_bytes; 'base' is where alignment puts it */
 };
 
 /* NULL with errno ENOMEM or EINVAL. */

@@ -134,6 +134,7 @@ TEST(parameters_that_make_no_sense_are_refused)
 		{.name = "x", .object_bytes = 8, .max_objects = 0},
 		{.name = "x", .object_bytes = 8, .max_objects = UINT32_MAX},
 		{.name = "x", .object_bytes = 8, .max_objects = 1, .align_bytes = 24},
+		{.name = "x", .object_bytes = 8, .max_objects = 1, .align_bytes = 4 << 20},
 	};
 
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
