@@ -84,9 +84,12 @@ run(const char *path, struct rte_mempool *pool, const struct decode_conf *decode
 static void
 start_eal(char *name)
 {
-	char *huge[] = {
-		name, "--in-memory", "--no-pci", "--no-telemetry", "--lcores", "0@0", "--log-level=lib.*:error"};
-	char *small[] = {name, "--no-huge", "-m", "256", "--no-pci", "--no-telemetry", "--lcores", "0@0", NULL};
+	/* EAL wants strings it could write to. */
+	static char in_memory[] = "--in-memory", no_pci[] = "--no-pci", no_telemetry[] = "--no-telemetry",
+		    lcores[] = "--lcores", lcore[] = "0@0", log_level[] = "--log-level=lib.*:error",
+		    no_huge[] = "--no-huge", m[] = "-m", mb[] = "256";
+	char *huge[] = {name, in_memory, no_pci, no_telemetry, lcores, lcore, log_level, NULL};
+	char *small[] = {name, no_huge, m, mb, no_pci, no_telemetry, lcores, lcore, NULL};
 
 	if (rte_eal_init(7, huge) >= 0)
 		return;
@@ -98,8 +101,8 @@ start_eal(char *name)
 int
 main(int argc, char **argv)
 {
-	uint16_t n_queues = argc > 2 ? (uint16_t)atoi(argv[2]) : 1;
-	int runs = argc > 3 ? atoi(argv[3]) : 5;
+	uint16_t n_queues = argc > 2 ? (uint16_t)strtoul(argv[2], NULL, 10) : 1;
+	int runs = argc > 3 ? (int)strtoul(argv[3], NULL, 10) : 5;
 	struct conf_params conf_params = {.node = "bench"};
 	struct conf *conf = conf_load(&conf_params, stderr);
 	struct decode_conf *decode = conf != NULL ? decode_conf_create(conf) : NULL;

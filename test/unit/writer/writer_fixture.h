@@ -79,7 +79,7 @@ fixture_init(struct fixture *f)
 {
 	memset(f, 0, sizeof(*f));
 	test_eal();
-	strcpy(f->directory, "/var/tmp/shrike-writer-XXXXXX");
+	snprintf(f->directory, sizeof(f->directory), "/var/tmp/shrike-writer-XXXXXX");
 	if (mkdtemp(f->directory) == NULL)
 		abort();
 	f->item[0] = f->directory;
