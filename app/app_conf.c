@@ -1,0 +1,28 @@
+/* Settings of the process as a whole. */
+#include "app_conf.h"
+
+static const char *const idle_words[] = {"auto", "spin", "pause", "sleep", NULL};
+
+static const struct setting app_settings[] = {
+	SETTING_U32(struct app_conf, lcores, "lcores", 0, 0, 128, "",
+		    "lcores to run on; 0: one for each CPU this process may use"),
+	SETTING_U32(struct app_conf, workers, "workers", 0, 0, 16, "",
+		    "worker roles, each with its own share of the sessions; 0: as many as the lcores allow"),
+	SETTING_ENUM(
+		struct app_conf, idle, "idle", "auto", idle_words,
+		"what an lcore does that finds no work; auto: sleep in a replay or when lcores share CPUs, else pause"),
+	SETTING_U32(
+		struct app_conf, max_sessions, "maxSessions", 4000000, 64, 400000000, "sessions",
+		"most sessions open at once, of all workers and types; beyond that the longest idle are saved early"),
+	SETTING_U32(struct app_conf, n_mbufs, "mbufs", 0, 0, 16777216, "packets",
+		    "packet buffers; 0: as many as queues, rings and bursts can hold"),
+	SETTING_U32(struct app_conf, record_chunks, "recordChunks", 32768, 256, 16777216, "KB",
+		    "memory for records of each worker, from the first value found until the sinks have them"),
+	SETTING_U32(struct app_conf, receive_ring, "receiveRing", 2048, 64, 32768, "packets",
+		    "slots of each receive ring or queue (a power of two)"),
+	SETTING_BOOL(struct app_conf, stage_times, "stageTimes", "false",
+		     "measure how long each stage of the packet path takes (costs about 1 ns a packet)"),
+	SETTING_STR(struct app_conf, name_regex, "offlineFilenameRegex", "(?i)\\.(pcap|pcapng|cap)(\\.(gz|zst))?$",
+		    "file names accepted when reading folders"),
+};
+SETTINGS(app, "Process: roles, lcores, pools", app_settings);

@@ -1,0 +1,167 @@
+/* Starting EAL.
+ *
+ * A replay never takes anything that another process could miss: --in-memory (no files in hugetlbfs, no shared prefix),
+ * no PCI devices, no telemetry socket, and --no-huge when no hugepages are free. Then it says so: without hugepages
+ * everything works, several times slower (PERFORMANCE B.2: all mbufs at the same page offset). */
+#include "eal.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include "log.h"
+
+enum { ARGUMENTS_MAX = 64, HUGE_PAGE_MB = 2, LCORES_MAX_CPUS = 128 };
+
+struct arguments {
+	char *argv[ARGUMENTS_MAX];
+	int argc;
+};
+
+static void
+add(struct arguments *a, const char *text)
+{
+	if (a->argc < ARGUMENTS_MAX - 1)
+		a->argv[a->argc++] = strdup(text);
+}
+
+/* CPUs this process may use, in number order. */
+static unsigned
+allowed_cpus(int *cpu, unsigned max)
+{
+	cpu_set_t set;
+	unsigned n = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 0;
+	for (int i = 0; i < CPU_SETSIZE && n < max; i++)
+		if (CPU_ISSET(i, &set))
+			cpu[n++] = i;
+	return n;
+}
+
+unsigned
+eal_cpu_count(void)
+{
+	int cpu[LCORES_MAX_CPUS];
+
+	return allowed_cpus(cpu, LCORES_MAX_CPUS);
+}
+
+static uint64_t
+free_hugepages(void)
+{
+	unsigned long n = 0;
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+
+	if (f != NULL) {
+		if (fscanf(f, "%lu", &n) != 1)
+			n = 0;
+		fclose(f);
+	}
+	return n;
+}
+
+/* "0@0,1@1,2@0,3@1": more lcores than CPUs share them. */
+static void
+add_lcores(struct arguments *a, unsigned n_lcores, struct eal_state *state)
+{
+	int cpu[LCORES_MAX_CPUS];
+	char list[2048] = "";
+	size_t at = 0;
+
+	state->n_cpus = allowed_cpus(cpu, LCORES_MAX_CPUS);
+	if (state->n_cpus == 0)
+		return;
+	state->shared_cpus = n_lcores > state->n_cpus;
+	for (unsigned i = 0; i < n_lcores && at < sizeof(list); i++)
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%u@%d", i > 0 ? "," : "", i,
+				       cpu[i % state->n_cpus]);
+	add(a, "--lcores");
+	add(a, list);
+}
+
+static void
+own_arguments(struct arguments *a, const struct app_conf *conf, size_t memory_bytes, struct eal_state *state)
+{
+	unsigned n_cpus = eal_cpu_count();
+	unsigned n_lcores = conf->lcores != 0 ? conf->lcores : (n_cpus > 0 ? n_cpus : 1);
+	char megabytes[32];
+
+	add(a, "shrike");
+	add_lcores(a, n_lcores, state);
+	add(a, "--no-pci");
+	add(a, "--no-telemetry");
+	state->huge = free_hugepages() * HUGE_PAGE_MB > (memory_bytes >> 20) + 2 * HUGE_PAGE_MB;
+	if (state->huge) {
+		add(a, "--in-memory");
+	} else {
+		snprintf(megabytes, sizeof(megabytes), "%zu", (memory_bytes >> 20) + 128);
+		add(a, "--no-huge");
+		add(a, "-m");
+		add(a, megabytes);
+		LOG_INFO("eal.no_hugepages", "note=\"too few free hugepages: running without, several times slower; "
+					     "sysctl vm.nr_hugepages=512 reserves some\"");
+	}
+}
+
+static bool
+has_argument(const struct options *o, const char *name)
+{
+	for (int i = 1; i < o->eal_argc; i++)
+		if (strcmp(o->eal_argv[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+user_arguments(struct arguments *a, const struct options *o, struct eal_state *state)
+{
+	for (int i = 0; i < o->eal_argc; i++)
+		add(a, o->eal_argv[i]);
+	state->huge = !has_argument(o, "--no-huge");
+	state->n_cpus = eal_cpu_count();
+}
+
+enum exit_code
+eal_start(const struct options *o, const struct app_conf *conf, size_t memory_bytes, struct eal_state *state)
+{
+	struct arguments a = {.argc = 0};
+
+	memset(state, 0, sizeof(*state));
+	if (o->eal_argc >= ARGUMENTS_MAX) {
+		fprintf(stderr, "shrike: more than %d EAL arguments\n", ARGUMENTS_MAX - 1);
+		return EXIT_USAGE;
+	}
+	if (o->eal_argc > 0)
+		user_arguments(&a, o, state);
+	else
+		own_arguments(&a, conf, memory_bytes, state);
+	/* EAL's own chatter below "error" would drown our lines on a terminal; --log-level before the -- brings it
+	 * back. */
+	if (!has_argument(o, "--log-level"))
+		rte_log_set_global_level(o->debug > 1 ? RTE_LOG_INFO : RTE_LOG_ERR);
+	if (rte_eal_init(a.argc, a.argv) >= 0) {
+		state->started = true;
+		return EXIT_FINE;
+	}
+	fprintf(stderr,
+		"shrike: EAL does not start: %s\n"
+		"  hugepages: sysctl vm.nr_hugepages=512, and --in-memory (or a hugetlbfs mount); without any: "
+		"--no-huge -m 1024\n"
+		"  devices: dpdk-devbind.py --status; another DPDK process: --file-prefix NAME\n"
+		"  lcores: -l must name CPUs that this process may use\n",
+		rte_strerror(rte_errno));
+	return EXIT_ENVIRONMENT;
+}
+
+void
+eal_stop(void)
+{
+	rte_eal_cleanup();
+}

@@ -1,0 +1,25 @@
+/* Starting EAL: with the user's arguments, or with ours (DESIGN 2, EAL). */
+#ifndef EAL_H
+#define EAL_H
+
+#include <stdbool.h>
+
+#include "app_conf.h"
+#include "options.h"
+
+struct eal_state {
+	bool huge; /* hugepages are used */
+	bool started;
+	bool shared_cpus; /* more lcores than CPUs */
+	unsigned n_cpus;
+};
+
+/* The CPUs this process may use, before EAL pins anything. */
+unsigned eal_cpu_count(void);
+
+/* EXIT_FINE or EXIT_ENVIRONMENT, after saying what to do. 'memory_bytes' is what pools and blocks will need without
+ * hugepages. */
+enum exit_code eal_start(const struct options *, const struct app_conf *, size_t memory_bytes, struct eal_state *);
+void eal_stop(void);
+
+#endif

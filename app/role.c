@@ -1,0 +1,133 @@
+/* Roles on lcores.
+ *
+ * Which role goes where: control always polls on the main lcore, since signals and messages end there. The replay
+ * copies every packet, so it gets a lcore of its own as soon as there are three; the writer and the exporter together
+ * need a fraction of one (PERFORMANCE, Consequences 8), so they stay with control. Workers take what is left, in turn.
+ *
+ * Back-off: an lcore with nothing to do first spins a little, because work usually comes in bursts, then pauses or
+ * sleeps as told. Sleeping is what lets a laptop or a CI machine with more roles than CPUs get on. */
+#include "role.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+
+enum { SPIN_POLLS = 64, PAUSES_MAX = 256, SLEEP_MIN_NS = 20000, SLEEP_MAX_NS = 500000 };
+
+unsigned
+role_plan_workers(unsigned n_lcores, bool replay)
+{
+	unsigned others = replay ? 2 : 1;
+
+	if (n_lcores <= 2)
+		return 1;
+	return n_lcores > others ? n_lcores - others : 1;
+}
+
+void
+role_plan_init(struct role_plan *plan, enum idle_mode idle)
+{
+	unsigned lcore_id;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->lcore[plan->n_lcores++].lcore_id = rte_get_main_lcore();
+	RTE_LCORE_FOREACH_WORKER (lcore_id) {
+		if (plan->n_lcores < LCORES_MAX)
+			plan->lcore[plan->n_lcores++].lcore_id = lcore_id;
+	}
+	for (unsigned i = 0; i < plan->n_lcores; i++) {
+		plan->lcore[i].idle = idle;
+		plan->lcore[i].plan = plan;
+	}
+}
+
+static unsigned
+lcore_for(const struct role_plan *plan, enum role_kind kind, unsigned index)
+{
+	unsigned first_worker = plan->n_lcores > 2 ? 2 : 1;
+
+	if (plan->n_lcores == 1)
+		return 0;
+	if (kind == ROLE_WORKER)
+		return first_worker + index % (plan->n_lcores - first_worker);
+	if (kind == ROLE_REPLAY)
+		return first_worker - 1;
+	return 0;
+}
+
+void
+role_plan_add(struct role_plan *plan, enum role_kind kind, unsigned index, const struct role *role)
+{
+	struct lcore_plan *lcore = &plan->lcore[lcore_for(plan, kind, index)];
+
+	if (lcore->n_roles < ROLES_MAX)
+		lcore->role[lcore->n_roles++] = *role;
+}
+
+static void
+back_off(enum idle_mode mode, unsigned idle_polls)
+{
+	struct timespec nap = {.tv_nsec = SLEEP_MIN_NS};
+	unsigned n;
+
+	if (mode == IDLE_SPIN || idle_polls < SPIN_POLLS)
+		return;
+	if (mode == IDLE_PAUSE) {
+		n = idle_polls < PAUSES_MAX ? idle_polls : PAUSES_MAX;
+		for (unsigned i = 0; i < n; i++)
+			rte_pause();
+		return;
+	}
+	nap.tv_nsec = (long)(idle_polls - SPIN_POLLS) * SLEEP_MIN_NS;
+	if (nap.tv_nsec > SLEEP_MAX_NS)
+		nap.tv_nsec = SLEEP_MAX_NS;
+	if (nap.tv_nsec > 0)
+		nanosleep(&nap, NULL);
+}
+
+static int
+lcore_main(void *context)
+{
+	struct lcore_plan *lcore = context;
+	unsigned idle_polls = 0;
+
+	while (!atomic_load_explicit(&lcore->plan->stop, memory_order_acquire)) {
+		unsigned work = 0;
+
+		for (unsigned i = 0; i < lcore->n_roles; i++)
+			work += lcore->role[i].poll(lcore->role[i].context);
+		if (work > 0) {
+			idle_polls = 0;
+			atomic_store_explicit(&lcore->busy_polls, lcore->busy_polls + 1, memory_order_relaxed);
+			continue;
+		}
+		atomic_store_explicit(&lcore->idle_polls, lcore->idle_polls + 1, memory_order_relaxed);
+		back_off(lcore->idle, ++idle_polls);
+	}
+	return 0;
+}
+
+int
+role_plan_run(struct role_plan *plan)
+{
+	int error = 0;
+
+	for (unsigned i = 1; i < plan->n_lcores && error == 0; i++)
+		error = rte_eal_remote_launch(lcore_main, &plan->lcore[i], plan->lcore[i].lcore_id);
+	if (error == 0)
+		lcore_main(&plan->lcore[0]);
+	else
+		role_plan_stop(plan);
+	rte_eal_mp_wait_lcore();
+	return error;
+}
+
+void
+role_plan_stop(struct role_plan *plan)
+{
+	atomic_store_explicit(&plan->stop, true, memory_order_release);
+}

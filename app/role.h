@@ -1,0 +1,57 @@
+/* Roles on lcores.
+ *
+ * A role is an object with a poll() that does a bounded piece of work and never waits; an lcore runs a list of them.
+ * The plan spreads the roles over the lcores EAL was given: with one everything runs on it, with two the workers get
+ * their own, and so on.
+ *
+ * Threads: role_plan_run() on the main lcore starts the others and returns when role_plan_stop() was called and all
+ * have returned. */
+#ifndef ROLE_H
+#define ROLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app_conf.h"
+
+enum { ROLES_MAX = 32, LCORES_MAX = 128 };
+
+struct role {
+	const char *name;
+	unsigned (*poll)(void *context); /* what it found to do; 0: nothing */
+	void *context;
+};
+
+enum role_kind { ROLE_CONTROL, ROLE_WORKER, ROLE_WRITER, ROLE_EXPORTER, ROLE_REPLAY };
+
+struct lcore_plan {
+	unsigned lcore_id;
+	unsigned n_roles;
+	struct role role[ROLES_MAX];
+	enum idle_mode idle;
+	struct role_plan *plan;
+	/* Written by the lcore, read by control. */
+	_Atomic uint64_t busy_polls, idle_polls;
+};
+
+struct role_plan {
+	unsigned n_lcores;
+	struct lcore_plan lcore[LCORES_MAX];
+	_Atomic bool stop;
+};
+
+/* How many workers suit 'n_lcores' lcores; one of them is shared with (replay: also the replay and) the other roles. */
+unsigned role_plan_workers(unsigned n_lcores, bool replay);
+
+/* Takes the lcores from EAL, the main one first. */
+void role_plan_init(struct role_plan *, enum idle_mode);
+
+/* Puts a role on the lcore that the plan has for its kind ('index': of a worker, of 'n_workers'). */
+void role_plan_add(struct role_plan *, enum role_kind, unsigned index, const struct role *);
+
+/* 0, or a negative errno when an lcore does not start. */
+int role_plan_run(struct role_plan *);
+void role_plan_stop(struct role_plan *);
+
+#endif

@@ -1,0 +1,84 @@
+/* The sensor: all parts, wired, run and taken apart again. The one place that knows all layers.
+ *
+ * Threads: everything here runs on the main thread; sensor_run() turns it into the main lcore. */
+#ifndef SENSOR_H
+#define SENSOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app_conf.h"
+#include "capture.h"
+#include "document.h"
+#include "eal.h"
+#include "export.h"
+#include "options.h"
+#include "port.h"
+#include "replay.h"
+#include "role.h"
+#include "session.h"
+#include "worker.h"
+#include "writer.h"
+
+enum { WORKERS_MAX = 16, PORTS_MAX = 16 };
+
+/* Where a run stands; control moves it on. */
+enum sensor_phase {
+	PHASE_RUNNING,	/* packets come */
+	PHASE_WORKERS,	/* input has ended or a signal came: workers save their sessions */
+	PHASE_WRITER,	/* the last blocks are written */
+	PHASE_EXPORTER, /* the last documents are acknowledged */
+	PHASE_DONE,
+};
+
+struct sensor {
+	const struct options *options;
+	const struct conf *conf;
+	struct app_conf app;
+	struct session_conf session_conf;
+	struct writer_conf writer_conf;
+	struct document_conf document_conf;
+	struct export_conf export_conf;
+	struct field_op *ops;
+	struct eal_state eal;
+
+	struct decode_conf *decode;
+	struct hash_secret secret;
+	struct rte_mempool *mbufs;
+	struct capture_list files;
+	struct replay *replay; /* NULL: live */
+	struct port port[PORTS_MAX];
+	unsigned n_ports;
+	unsigned n_workers;
+	struct worker *worker[WORKERS_MAX];
+	struct rte_ring *records[WORKERS_MAX], *returns[WORKERS_MAX];
+	struct rte_ring *file_events;
+	struct writer *writer;
+	struct exporter *exporter;
+	struct ledger_gauge records_gauge;
+	struct role_plan plan;
+
+	/* Control. */
+	enum sensor_phase phase;
+	_Atomic bool export_finish, export_done; /* control -> exporter role, and back */
+	unsigned signals_seen;
+	bool aborted;
+	uint64_t started_ns, ended_ns; /* monotonic */
+	uint64_t exit_idle_ns;	       /* 0: never */
+	uint64_t next_control_ns;
+	uint64_t stall_since_ns, stall_work;
+};
+
+/* Reads the settings into the parts' structs and checks what only the whole can check. Nothing is started. */
+enum exit_code sensor_configure(struct sensor *, const struct options *, const struct conf *);
+
+/* After sensor_configure(): EAL, pools, ports, roles. */
+enum exit_code sensor_start(struct sensor *);
+
+/* Runs until the input ends or a signal comes. */
+enum exit_code sensor_run(struct sensor *);
+
+/* Accepts a sensor that only got part of the way. */
+void sensor_destroy(struct sensor *);
+
+#endif

@@ -1,0 +1,301 @@
+/* Bringing the parts up: EAL, pools, input, workers, roles. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include "control.h"
+#include "log.h"
+#include "sensor.h"
+#include "thread.h"
+
+enum { MBUF_BYTES_ABOUT = 2560, MBUFS_MIN = 4096, FILE_EVENTS = 1024 };
+
+static unsigned
+worker_count(const struct sensor *s, unsigned n_lcores)
+{
+	unsigned n = s->app.workers != 0 ? s->app.workers : role_plan_workers(n_lcores, options_is_replay(s->options));
+
+	return n < WORKERS_MAX ? n : WORKERS_MAX;
+}
+
+/* Every place that can hold an mbuf at once: rings or queues, bursts held by roles, caches. */
+static uint32_t
+mbuf_count(const struct sensor *s)
+{
+	unsigned queues = s->n_workers * (s->n_ports > 0 ? s->n_ports : 1);
+	uint32_t n = queues * (s->app.receive_ring + 16 * BURST_MAX) + s->plan.n_lcores * 512;
+
+	if (s->app.n_mbufs != 0)
+		return s->app.n_mbufs;
+	return n > MBUFS_MIN ? n : MBUFS_MIN;
+}
+
+/* What EAL has to have for mbufs, rings and blocks; sessions and records take ordinary memory. */
+static size_t
+eal_memory(const struct sensor *s)
+{
+	unsigned lcores = s->app.lcores != 0 ? s->app.lcores : eal_cpu_count();
+	unsigned workers = worker_count(s, lcores);
+	size_t mbufs = s->app.n_mbufs != 0
+			       ? s->app.n_mbufs
+			       : workers * (s->app.receive_ring + 16 * BURST_MAX) + lcores * 512 + MBUFS_MIN;
+
+	return mbufs * MBUF_BYTES_ABOUT + writer_memory_bytes(&s->writer_conf, workers) + (16u << 20);
+}
+
+static enum exit_code
+environment_error(const char *what, const char *why)
+{
+	fprintf(stderr, "shrike: %s: %s\n", what, why);
+	return EXIT_ENVIRONMENT;
+}
+
+/* In place: what the writer asks about an input the first time a packet of it is stored. */
+static bool
+describe_input(void *context, uint32_t input, const char **absolute, uint64_t *first_ns)
+{
+	const struct sensor *s = context;
+	const struct replay_input *in = replay_input(s->replay, input);
+
+	*absolute = in->absolute;
+	*first_ns = in->first_ns;
+	return in->absolute != NULL && (in->plain_pcap || s->options->dry_run);
+}
+
+static enum exit_code
+start_exporter(struct sensor *s)
+{
+	struct exporter_params params = {
+		.conf = s->conf,
+		.export_conf = &s->export_conf,
+		.document = &s->document_conf,
+		.n_workers = s->n_workers,
+		.records = s->records,
+		.returns = s->returns,
+	};
+	char why[512];
+	cpu_set_t cpus, polling;
+	uint32_t ring_size = rte_align32pow2(s->app.record_chunks + 1);
+	char name[32];
+
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		snprintf(name, sizeof(name), "records%u", i);
+		s->records[i] = rte_ring_create(name, ring_size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		snprintf(name, sizeof(name), "returns%u", i);
+		s->returns[i] = rte_ring_create(name, ring_size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (s->records[i] == NULL || s->returns[i] == NULL)
+			return environment_error("record rings", "not enough memory");
+	}
+	CPU_ZERO(&polling);
+	for (unsigned i = 0; i < s->plan.n_lcores; i++)
+		CPU_OR(&polling, &polling, (cpu_set_t[]){rte_lcore_cpuset(s->plan.lcore[i].lcore_id)});
+	thread_library_cpus(&polling, &cpus);
+	params.library_cpus = &cpus;
+	s->exporter = exporter_create(&params, why, sizeof(why));
+	if (s->exporter == NULL)
+		return environment_error("export", why);
+	return EXIT_FINE;
+}
+
+static enum exit_code
+start_writer(struct sensor *s)
+{
+	struct writer_params params = {
+		.conf = &s->writer_conf,
+		.n_workers = s->n_workers,
+		.take_number = exporter_file_number,
+		.number_context = s->exporter,
+		.input = s->replay != NULL ? describe_input : NULL,
+		.input_context = s,
+		.socket = SOCKET_ID_ANY,
+	};
+	char why[512];
+
+	s->file_events = rte_ring_create("file_events", FILE_EVENTS, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	if (s->file_events == NULL)
+		return environment_error("file events", "not enough memory");
+	params.file_events = s->file_events;
+	s->writer = writer_create(&params, why, sizeof(why));
+	if (s->writer == NULL)
+		return environment_error("writer", why);
+	return EXIT_FINE;
+}
+
+static enum exit_code
+start_replay(struct sensor *s)
+{
+	struct replay_params params = {
+		.files = &s->files,
+		.n_workers = s->n_workers,
+		.pool = s->mbufs,
+		.decode = s->decode,
+		.packets_per_file_max = s->options->packets_per_file,
+		.flush_between_files = s->options->flush,
+		.ignore_errors = s->options->ignore_errors,
+		.ring_size = s->app.receive_ring,
+		.socket = SOCKET_ID_ANY,
+	};
+	char why[512];
+
+	s->replay = replay_create(&params, why, sizeof(why));
+	if (s->replay == NULL) {
+		fprintf(stderr, "shrike: %s\n", why);
+		return EXIT_INPUT;
+	}
+	s->n_ports = 1;
+	if (port_start(&s->port[0], replay_port(s->replay), (uint16_t)s->n_workers, s->mbufs, why, sizeof(why)) != 0)
+		return environment_error("replay port", why);
+	s->port[0].is_replay = true;
+	return EXIT_FINE;
+}
+
+static enum exit_code
+start_ports(struct sensor *s)
+{
+	char why[512];
+	uint16_t id;
+
+	RTE_ETH_FOREACH_DEV (id) {
+		if (s->n_ports == PORTS_MAX)
+			return environment_error("ports", "more than 16");
+		if (port_start(&s->port[s->n_ports], id, 1, s->mbufs, why, sizeof(why)) != 0)
+			return environment_error("port", why);
+		s->n_ports++;
+	}
+	if (s->n_ports == 0)
+		return environment_error("ports", "EAL found none; name one with -a or --vdev, or a capture with -r");
+	return EXIT_FINE;
+}
+
+/* True when every port is a net_pcap file: then the packets' time is the time, and the end shows itself by silence
+ * only. */
+static bool
+only_capture_ports(const struct sensor *s)
+{
+	for (unsigned i = 0; i < s->n_ports; i++)
+		if (!s->port[i].is_capture_file)
+			return false;
+	return s->n_ports > 0;
+}
+
+static enum exit_code
+start_workers(struct sensor *s)
+{
+	struct worker_params params = {
+		.n_workers = s->n_workers,
+		.decode = s->decode,
+		.secret = &s->secret,
+		.sessions = &s->session_conf,
+		.max_sessions = s->app.max_sessions / s->n_workers,
+		.record_chunks = s->app.record_chunks,
+		.writer = s->writer,
+		.replay = s->replay != NULL,
+		.packet_clock = only_capture_ports(s),
+		.stage_times = s->app.stage_times,
+		.no_records = s->options->no_records,
+	};
+
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		params.index = i;
+		params.records = s->records[i];
+		params.returns = s->returns[i];
+		s->worker[i] = worker_create(&params);
+		if (s->worker[i] == NULL)
+			return environment_error("worker", strerror(errno));
+	}
+	/* A replay has a queue for each worker. Other ports have one until flows can be handed over: it goes to the
+	 * workers in turn. */
+	for (unsigned port = 0; port < s->n_ports; port++)
+		for (unsigned i = 0; i < s->n_workers; i++)
+			if (s->replay != NULL || port % s->n_workers == i)
+				worker_add_port(s->worker[i], &s->port[port], s->replay != NULL ? (uint16_t)i : 0);
+	return EXIT_FINE;
+}
+
+static void
+set_exit_idle(struct sensor *s)
+{
+	double seconds = s->options->exit_idle_s;
+
+	if (seconds < 0 && s->replay == NULL && only_capture_ports(s))
+		seconds = 2;
+	s->exit_idle_ns = seconds > 0 ? (uint64_t)(seconds * 1e9) : 0;
+}
+
+static enum idle_mode
+idle_mode(const struct sensor *s)
+{
+	if (s->app.idle != IDLE_AUTO)
+		return (enum idle_mode)s->app.idle;
+	return options_is_replay(s->options) || s->eal.shared_cpus ? IDLE_SLEEP : IDLE_PAUSE;
+}
+
+static enum exit_code
+start_pools(struct sensor *s)
+{
+	/* Live: what EAL found tells how many queues there will be. */
+	s->n_ports = options_is_replay(s->options) ? 1 : rte_eth_dev_count_avail();
+	s->mbufs = port_pool_create("packets", mbuf_count(s), s->plan.n_lcores, SOCKET_ID_ANY);
+	s->n_ports = 0;
+	if (s->mbufs == NULL)
+		return environment_error("packet buffers",
+					 "not enough memory for EAL; reserve more hugepages or lower 'mbufs'");
+	return EXIT_FINE;
+}
+
+enum exit_code
+sensor_start(struct sensor *s)
+{
+	enum exit_code code;
+
+	thread_library_cpus_save();
+	code = eal_start(s->options, &s->app, eal_memory(s), &s->eal);
+	if (code != EXIT_FINE)
+		return code;
+	role_plan_init(&s->plan, idle_mode(s));
+	s->n_workers = worker_count(s, s->plan.n_lcores);
+	hash_secret_init(&s->secret);
+	code = start_pools(s);
+	if (code == EXIT_FINE)
+		code = start_exporter(s);
+	if (code == EXIT_FINE)
+		code = options_is_replay(s->options) ? start_replay(s) : start_ports(s);
+	if (code == EXIT_FINE)
+		code = start_writer(s);
+	if (code == EXIT_FINE)
+		code = start_workers(s);
+	if (code != EXIT_FINE)
+		return code;
+	set_exit_idle(s);
+	control_add_roles(s);
+	return EXIT_FINE;
+}
+
+void
+sensor_destroy(struct sensor *s)
+{
+	for (unsigned i = 0; i < s->n_ports; i++)
+		port_stop(&s->port[i]);
+	exporter_destroy(s->exporter);
+	for (unsigned i = 0; i < s->n_workers; i++)
+		worker_destroy(s->worker[i]);
+	writer_destroy(s->writer);
+	replay_destroy(s->replay);
+	decode_conf_destroy(s->decode);
+	capture_list_free(&s->files);
+	free(s->ops);
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		rte_ring_free(s->records[i]);
+		rte_ring_free(s->returns[i]);
+	}
+	rte_ring_free(s->file_events);
+	rte_mempool_free(s->mbufs);
+	if (s->eal.started)
+		eal_stop();
+}

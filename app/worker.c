@@ -1,0 +1,527 @@
+/* The worker role.
+ *
+ * A burst is received only when there is head-room for all it may need (records, chunks, blocks): a replay waits, so
+ * back-pressure reaches the file; a live port goes on and sheds, counted. What was received waits in 'held' and is
+ * worked off in runs: packets that share one second of the clock. When the second moves, sessions that are over are
+ * saved before the next packet is looked at; saving is resumable, because it may run out of head-room too. Control
+ * mbufs (tick, flush, end) end a run.
+ *
+ * Lookup, store and process follow each other for each packet, in order, because a packet may end the session that the
+ * next one would have found (port reuse); what makes the burst fast is that session_prefetch_burst() went over all of
+ * it before. */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "log.h"
+#include "pool.h"
+
+COUNTER(received, "worker.received", "packets taken from the ports", LEDGER_PACKETS, LEDGER_IN);
+COUNTER(received_bytes, "worker.received_bytes", "their captured bytes", LEDGER_NONE, LEDGER_IN);
+COUNTER(processed, "worker.processed", "packets that belong to a session", LEDGER_PACKETS, LEDGER_OUT);
+COUNTER_LOSS(oversized, "worker.oversized", "packets longer than 65,535 bytes", LEDGER_PACKETS);
+COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session could be had", LEDGER_PACKETS);
+COUNTER(emitted, "record.emitted", "records handed to the exporter", LEDGER_RECORDS, LEDGER_IN);
+COUNTER(not_wanted, "record.not_wanted", "records dropped because of --nospi", LEDGER_NONE, LEDGER_IN);
+COUNTER(blocked, "worker.blocked", "polls in which a replay waited for head-room", LEDGER_NONE, LEDGER_IN);
+
+enum { EXPIRE_MAX = 64, TICK_INTERVAL_NS = 100000000, LIVE_CLOCK_LAG_S = 10, STAGE_SAMPLE = 16 };
+
+enum task { TASK_NONE, TASK_EXPIRE, TASK_FLUSH, TASK_FINISH, TASK_DONE };
+
+struct worker_port {
+	const struct port *port;
+	uint16_t queue;
+};
+
+struct worker {
+	struct worker_params params;
+	struct counters counters;
+	struct record_pool *pool;
+	struct session_table *sessions;
+	struct writer_stream *stream;
+	struct worker_port port[WORKER_PORTS_MAX];
+	unsigned n_ports, next_port;
+
+	struct rte_mbuf *held[BURST_MAX]; /* received, not yet worked off: held[next_held .. n_held) */
+	unsigned n_held, next_held;
+	struct burst *burst;
+	uint8_t *linear; /* BURST_MAX x PACKET_BYTES_MAX for packets in several segments; touched only by those */
+	struct record *outgoing; /* did not fit into the ring */
+
+	enum task task;
+	enum task after_flush; /* what follows TASK_FLUSH */
+	uint64_t clock_ns;     /* ports without a replay: the greatest stamp so far */
+	uint64_t expired_ns;   /* the clock up to which sessions were expired */
+	uint64_t expire_to_ns;
+	uint64_t next_tick_ns;
+	_Atomic bool stop, done;
+
+	_Atomic uint64_t last_packet_ns;
+	uint64_t live_peak, bytes_peak;
+	bool sampled; /* this poll's stages are timed */
+	uint64_t polls;
+	struct worker_stages stages;
+	uint64_t saved_by_type[SESSION_TYPES];
+};
+
+const char *const worker_stage_names[STAGES] = {"receive", "decode", "session", "store",
+						"process", "expire", "records"};
+
+static bool
+create_parts(struct worker *w, const struct worker_params *params)
+{
+	struct session_table_params table = {
+		.conf = params->sessions,
+		.n_workers = params->n_workers,
+		.max_sessions = params->max_sessions,
+		.counters = &w->counters,
+		.secret = params->secret,
+	};
+
+	w->burst = calloc(1, sizeof(*w->burst));
+	w->linear = vmem_reserve((size_t)BURST_MAX * PACKET_BYTES_MAX);
+	w->pool = record_pool_create(params->record_chunks, (uint16_t)params->index, &w->counters);
+	if (w->burst == NULL || w->linear == NULL || w->pool == NULL)
+		return false;
+	table.records = w->pool;
+	w->sessions = session_table_create(&table);
+	w->stream = writer_stream_create(params->writer, params->index, &w->counters);
+	return w->sessions != NULL && w->stream != NULL;
+}
+
+struct worker *
+worker_create(const struct worker_params *params)
+{
+	static const char *const names[] = {"worker 0",	 "worker 1",  "worker 2",  "worker 3", "worker 4",  "worker 5",
+					    "worker 6",	 "worker 7",  "worker 8",  "worker 9", "worker 10", "worker 11",
+					    "worker 12", "worker 13", "worker 14", "worker 15"};
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->params = *params;
+	counters_attach(&w->counters, names[params->index % RTE_DIM(names)]);
+	if (!create_parts(w, params)) {
+		worker_destroy(w);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return w;
+}
+
+void
+worker_destroy(struct worker *w)
+{
+	struct record *r;
+
+	if (w == NULL)
+		return;
+	while (w->params.returns != NULL && rte_ring_dequeue(w->params.returns, (void **)&r) == 0)
+		record_free(w->pool, r);
+	if (w->outgoing != NULL)
+		record_free(w->pool, w->outgoing);
+	port_free_burst(w->held + w->next_held, w->n_held - w->next_held);
+	writer_stream_destroy(w->stream);
+	session_table_destroy(w->sessions);
+	record_pool_destroy(w->pool);
+	vmem_release(w->linear, (size_t)BURST_MAX * PACKET_BYTES_MAX);
+	free(w->burst);
+	counters_detach(&w->counters);
+	free(w);
+}
+
+void
+worker_add_port(struct worker *w, const struct port *port, uint16_t queue)
+{
+	w->port[w->n_ports++] = (struct worker_port){.port = port, .queue = queue};
+}
+
+/* Time since *since goes to 'stage'. Only in every 16th poll that has packets, and only when asked for: reading the
+ * time stamp counter around each stage of each packet costs more than some stages do. */
+static inline void
+stage_end(struct worker *w, enum worker_stage stage, uint64_t *since)
+{
+	uint64_t now;
+
+	if (likely(!w->sampled))
+		return;
+	now = rte_rdtsc();
+	w->stages.cycles[stage] += now - *since;
+	w->stages.reads[stage]++;
+	*since = now;
+}
+
+static uint64_t
+sample_begin(struct worker *w)
+{
+	w->sampled = w->params.stage_times && w->polls++ % STAGE_SAMPLE == 0;
+	return w->sampled ? rte_rdtsc() : 0;
+}
+
+/* Records that the exporter has finished with. */
+static unsigned
+take_back_records(struct worker *w)
+{
+	struct record *r[BURST_MAX];
+	unsigned n = rte_ring_dequeue_burst(w->params.returns, (void **)r, BURST_MAX, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		record_free(w->pool, r[i]);
+	return n;
+}
+
+/* Finished records to the exporter. False: its ring is full, and one waits here. */
+static bool
+push_records(struct worker *w)
+{
+	for (;;) {
+		struct record *r = w->outgoing != NULL ? w->outgoing : session_pull(w->sessions);
+
+		w->outgoing = NULL;
+		if (r == NULL)
+			return true;
+		if (unlikely(w->params.no_records)) {
+			COUNTER_ADD(&w->counters, not_wanted, 1);
+			record_free(w->pool, r);
+			continue;
+		}
+		if (unlikely(rte_ring_enqueue(w->params.records, r) != 0)) {
+			w->outgoing = r;
+			return false;
+		}
+		COUNTER_ADD(&w->counters, emitted, 1);
+		if (r->summary.is_final)
+			w->saved_by_type[r->summary.session_type]++;
+	}
+}
+
+static void
+note_peak(struct worker *w)
+{
+	struct session_stats stats;
+
+	session_stats(w->sessions, &stats);
+	if (stats.live_all > w->live_peak)
+		w->live_peak = stats.live_all;
+	if (stats.bytes_in_use > w->bytes_peak)
+		w->bytes_peak = stats.bytes_in_use;
+}
+
+/* Goes on with expiring, flushing or finishing. True: nothing of the kind is left, packets may follow. */
+static bool
+task_step(struct worker *w)
+{
+	switch (w->task) {
+	case TASK_NONE:
+		return true;
+	case TASK_EXPIRE:
+		if (!session_room(w->sessions, EXPIRE_MAX) || !session_expire(w->sessions, w->expire_to_ns, EXPIRE_MAX))
+			return false;
+		w->expired_ns = w->expire_to_ns;
+		w->task = TASK_NONE;
+		return true;
+	case TASK_FLUSH:
+		if (!session_room(w->sessions, EXPIRE_MAX) || !session_flush(w->sessions, EXPIRE_MAX))
+			return false;
+		session_clock_reset(w->sessions);
+		w->clock_ns = w->expired_ns = w->expire_to_ns = 0;
+		w->task = w->after_flush;
+		return w->task == TASK_NONE;
+	case TASK_FINISH:
+		if (w->outgoing != NULL || !writer_stream_finish(w->stream))
+			return false;
+		w->task = TASK_DONE;
+		atomic_store(&w->done, true);
+		return false;
+	case TASK_DONE:
+		return false;
+	}
+	return true;
+}
+
+/* Sessions that are over at 'clock_ns' must be saved before anything later is looked at. True: they are. */
+static bool
+expire_before(struct worker *w, uint64_t clock_ns)
+{
+	if (likely(clock_ns / NS_PER_S <= w->expired_ns / NS_PER_S))
+		return true;
+	w->expire_to_ns = clock_ns;
+	w->task = TASK_EXPIRE;
+	return task_step(w);
+}
+
+/* A control mbuf. The clock was expired up to before. */
+static void
+apply_control(struct worker *w, const struct packet_meta *meta)
+{
+	if (meta->kind == META_FLUSH) {
+		note_peak(w);
+		w->task = TASK_FLUSH;
+		w->after_flush = TASK_NONE;
+	} else if (meta->kind == META_END) {
+		note_peak(w);
+		w->task = TASK_FLUSH;
+		w->after_flush = TASK_FINISH;
+	}
+}
+
+static struct packet_meta *
+meta_of(struct rte_mbuf *m)
+{
+	return rte_mbuf_to_priv(m);
+}
+
+/* Ports that have no replay behind them: the clock is the greatest stamp before each packet. */
+static void
+stamp_clock(struct worker *w, struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct packet_meta *meta = meta_of(m[i]);
+
+		meta->clock_ns = w->clock_ns;
+		if (meta->time_ns > w->clock_ns)
+			w->clock_ns = meta->time_ns;
+	}
+}
+
+/* One burst from the ports in turn. */
+static unsigned
+receive(struct worker *w, uint64_t now_ns)
+{
+	for (unsigned tries = 0; tries < w->n_ports; tries++) {
+		const struct worker_port *port = &w->port[w->next_port];
+		uint16_t n;
+
+		w->next_port = (w->next_port + 1) % w->n_ports;
+		n = port_receive(port->port, port->queue, w->held, BURST_MAX);
+		if (n == 0)
+			continue;
+		if (!port->port->is_replay)
+			stamp_clock(w, w->held, n);
+		atomic_store_explicit(&w->last_packet_ns, now_ns, memory_order_relaxed);
+		w->next_held = 0;
+		w->n_held = n;
+		return n;
+	}
+	return 0;
+}
+
+/* The next packets of 'held' that share one second of the clock go into the burst. Control mbufs are not packets. */
+static unsigned
+take_run(struct worker *w)
+{
+	struct burst *b = w->burst;
+	uint64_t second = meta_of(w->held[w->next_held])->clock_ns / NS_PER_S;
+	unsigned taken = 0;
+
+	b->n = 0;
+	for (unsigned i = w->next_held; i < w->n_held; i++, taken++) {
+		const struct packet_meta *meta = meta_of(w->held[i]);
+
+		if (meta->kind != META_PACKET || meta->clock_ns / NS_PER_S > second)
+			break;
+		COUNTER_ADD(&w->counters, received, 1);
+		COUNTER_ADD(&w->counters, received_bytes, w->held[i]->pkt_len);
+		if (likely(port_packet(w->held[i], w->linear + (size_t)b->n * PACKET_BYTES_MAX, &b->packet[b->n])))
+			b->n++;
+		else
+			COUNTER_ADD(&w->counters, oversized, 1);
+	}
+	return taken;
+}
+
+/* The packet's way after decode. */
+static void
+process_run(struct worker *w, uint64_t *since)
+{
+	struct burst *b = w->burst;
+
+	decode_burst(w->params.decode, w->params.secret, b);
+	stage_end(w, STAGE_DECODE, since);
+	session_prefetch_burst(w->sessions, b->packet, b->n);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct packet *p = &b->packet[i];
+
+		if (unlikely(p->verdict != PACKET_OK)) {
+			packet_count_verdict(&w->counters, p);
+			continue;
+		}
+		session_lookup(w->sessions, p);
+		stage_end(w, STAGE_SESSION, since);
+		if (unlikely(p->session == NULL)) {
+			COUNTER_ADD(&w->counters, no_session, 1);
+			continue;
+		}
+		/* First the evidence: a bug further down must not cost it. */
+		if (likely(p->store))
+			writer_append(w->stream, p, session_is_fresh(p->session));
+		stage_end(w, STAGE_STORE, since);
+		session_process(w->sessions, p);
+		COUNTER_ADD(&w->counters, processed, 1);
+		stage_end(w, STAGE_PROCESS, since);
+	}
+}
+
+/* Works off what was received, run by run. Stops early when a save runs out of head-room. */
+static void
+work_off(struct worker *w, uint64_t *since)
+{
+	while (w->next_held < w->n_held && w->task == TASK_NONE) {
+		struct packet_meta *meta = meta_of(w->held[w->next_held]);
+		unsigned n = 1;
+
+		if (!expire_before(w, meta->clock_ns))
+			return;
+		stage_end(w, STAGE_EXPIRE, since);
+		if (meta->kind == META_PACKET) {
+			n = take_run(w);
+			process_run(w, since);
+		} else {
+			apply_control(w, meta);
+		}
+		port_free_burst(w->held + w->next_held, n);
+		w->next_held += n;
+		stage_end(w, STAGE_RECEIVE, since);
+	}
+}
+
+/* Live: empty polls let wall time, less a margin for packets still on their way, advance the clock. */
+static void
+advance_idle_clock(struct worker *w)
+{
+	uint64_t wall;
+
+	if (w->params.replay || w->params.packet_clock)
+		return;
+	wall = clock_wall_ns() - (uint64_t)LIVE_CLOCK_LAG_S * NS_PER_S;
+	if (wall > w->clock_ns)
+		w->clock_ns = wall;
+	expire_before(w, w->clock_ns);
+}
+
+static bool
+has_room(struct worker *w)
+{
+	if (likely(session_room(w->sessions, BURST_MAX) && writer_stream_room(w->stream, BURST_MAX)))
+		return true;
+	COUNTER_ADD(&w->counters, blocked, 1);
+	return !w->params.replay;
+}
+
+static unsigned
+housekeeping(struct worker *w, uint64_t now_ns)
+{
+	if (likely(now_ns < w->next_tick_ns))
+		return 0;
+	w->next_tick_ns = now_ns + TICK_INTERVAL_NS;
+	writer_stream_tick(w->stream, now_ns);
+	note_peak(w);
+	if (atomic_load_explicit(&w->stop, memory_order_relaxed) && w->task == TASK_NONE && w->next_held == w->n_held) {
+		w->task = TASK_FLUSH;
+		w->after_flush = TASK_FINISH;
+		return 1;
+	}
+	return 0;
+}
+
+unsigned
+worker_poll(struct worker *w)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	unsigned work;
+	bool ring_has_room;
+	enum task before = w->task;
+	uint64_t since = sample_begin(w);
+
+	work = take_back_records(w);
+	ring_has_room = push_records(w);
+	stage_end(w, STAGE_RECORDS, &since);
+	if (unlikely(!ring_has_room && w->params.replay)) {
+		COUNTER_ADD(&w->counters, blocked, 1);
+		return work;
+	}
+	if (unlikely(!task_step(w))) {
+		stage_end(w, STAGE_EXPIRE, &since);
+		return work + (w->task != TASK_DONE && (before != w->task || session_room(w->sessions, EXPIRE_MAX)));
+	}
+	work += housekeeping(w, now_ns);
+	if (w->next_held == w->n_held && has_room(w)) {
+		work += receive(w, now_ns);
+		stage_end(w, STAGE_RECEIVE, &since);
+		if (w->next_held == w->n_held)
+			advance_idle_clock(w);
+	}
+	if (w->next_held < w->n_held) {
+		work += w->n_held - w->next_held;
+		if (w->sampled)
+			w->stages.packets += w->n_held - w->next_held;
+		work_off(w, &since);
+	}
+	return work;
+}
+
+void
+worker_stop(struct worker *w)
+{
+	atomic_store(&w->stop, true);
+}
+
+bool
+worker_done(const struct worker *w)
+{
+	return atomic_load(&w->done);
+}
+
+bool
+worker_close_stream(struct worker *w)
+{
+	return worker_done(w) || writer_stream_finish(w->stream);
+}
+
+struct counters *
+worker_counters(struct worker *w)
+{
+	return &w->counters;
+}
+
+struct session_table *
+worker_sessions(struct worker *w)
+{
+	return w->sessions;
+}
+
+uint64_t
+worker_live_peak(const struct worker *w)
+{
+	return w->live_peak;
+}
+
+uint64_t
+worker_session_bytes_peak(const struct worker *w)
+{
+	return w->bytes_peak;
+}
+
+uint64_t
+worker_last_packet_ns(const struct worker *w)
+{
+	return atomic_load_explicit(&w->last_packet_ns, memory_order_relaxed);
+}
+
+const struct worker_stages *
+worker_stages(const struct worker *w)
+{
+	return &w->stages;
+}
+
+const uint64_t *
+worker_saved_by_type(const struct worker *w)
+{
+	return w->saved_by_type;
+}

@@ -1,0 +1,83 @@
+/* The worker role: everything that happens to a packet.
+ *
+ * worker_poll() is the packet's way through Shrike: receive, decode, session, store, process; and the record's way out.
+ * One lcore, one shard of sessions, no locks.
+ *
+ * Threads: worker_poll() on one lcore; the read-only accessors on the control role. */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "counters.h"
+#include "decode.h"
+#include "port.h"
+#include "record.h"
+#include "session.h"
+#include "writer.h"
+
+enum { WORKER_PORTS_MAX = 16 };
+
+enum worker_stage {
+	STAGE_RECEIVE,
+	STAGE_DECODE,
+	STAGE_SESSION,
+	STAGE_STORE,
+	STAGE_PROCESS,
+	STAGE_EXPIRE,
+	STAGE_RECORDS,
+	STAGES
+};
+extern const char *const worker_stage_names[STAGES];
+
+/* Of every 16th poll, when stageTimes is on: time stamp counter cycles, how often it was read (each read costs some
+ * itself), and how many packets went by. */
+struct worker_stages {
+	uint64_t cycles[STAGES], reads[STAGES], packets;
+};
+
+struct rte_ring;
+
+struct worker_params {
+	unsigned index, n_workers;
+	const struct decode_conf *decode;
+	const struct hash_secret *secret;
+	const struct session_conf *sessions;
+	uint32_t max_sessions, record_chunks;
+	struct writer *writer;
+	struct rte_ring *records, *returns;
+	bool replay;	   /* wait for head-room instead of shedding */
+	bool packet_clock; /* ports whose packets carry their own time: the wall clock does not advance ours */
+	bool stage_times, no_records;
+};
+
+struct worker;
+
+/* NULL with errno. */
+struct worker *worker_create(const struct worker_params *);
+void worker_destroy(struct worker *); /* accepts NULL */
+void worker_add_port(struct worker *, const struct port *, uint16_t queue);
+
+/* Does one burst's worth of work; returns what it found to do, 0 when idle. */
+unsigned worker_poll(struct worker *);
+
+/* Control: no more packets will be taken; sessions are saved. For ports that never end by themselves. */
+void worker_stop(struct worker *);
+bool worker_done(const struct worker *);
+
+/* After the lcores have stopped: hands over the last block without saving sessions. False: call again after
+ * writer_poll(). */
+bool worker_close_stream(struct worker *);
+
+/* Control, and only when the worker is done or its lcore does not run. */
+struct counters *worker_counters(struct worker *);
+struct session_table *worker_sessions(struct worker *);
+uint64_t worker_live_peak(const struct worker *);
+uint64_t worker_session_bytes_peak(const struct worker *);
+uint64_t worker_last_packet_ns(const struct worker *); /* monotonic clock of the last burst that held packets */
+const struct worker_stages *worker_stages(const struct worker *);
+const uint64_t *worker_saved_by_type(const struct worker *); /* [SESSION_TYPES], final records */
+
+#endif
