@@ -164,34 +164,43 @@ poll_writer(void *context)
 	return writer_poll(context);
 }
 
-/* What the writer reports about files, in the words of lib/export, which does not see lib/writer. */
+/* What the writer reports about files, in the words of lib/export, which does not see lib/writer. False: later. */
+static bool
+put_file(struct sensor *s, const struct file_event *event)
+{
+	struct export_file file = {
+		.closing = event->closing,
+		.number = event->number,
+		.name = event->name,
+		.first_ns = event->first_ns,
+		.last_ns = event->last_ns,
+		.start_ns = event->start_ns,
+		.finish_ns = event->finish_ns,
+		.file_bytes = event->file_bytes,
+		.packets_bytes = event->packets_bytes,
+		.packets = event->packets,
+		.sessions_started = event->sessions_started,
+		.sessions_present = event->sessions_present,
+		.locked = event->locked,
+		.gap_positions = event->gap_positions,
+		.in_place = event->in_place,
+	};
+
+	return exporter_put_file(s->exporter, &file);
+}
+
 static unsigned
 pass_file_events(struct sensor *s)
 {
-	struct file_event *event[EVENT_BURST];
-	unsigned n = rte_ring_sc_dequeue_burst(s->file_events, (void **)event, EVENT_BURST, NULL);
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct export_file file = {
-			.closing = event[i]->closing,
-			.number = event[i]->number,
-			.name = event[i]->name,
-			.first_ns = event[i]->first_ns,
-			.last_ns = event[i]->last_ns,
-			.start_ns = event[i]->start_ns,
-			.finish_ns = event[i]->finish_ns,
-			.file_bytes = event[i]->file_bytes,
-			.packets_bytes = event[i]->packets_bytes,
-			.packets = event[i]->packets,
-			.sessions_started = event[i]->sessions_started,
-			.sessions_present = event[i]->sessions_present,
-			.locked = event[i]->locked,
-			.gap_positions = event[i]->gap_positions,
-			.in_place = event[i]->in_place,
-		};
-
-		exporter_put_file(s->exporter, &file);
-		file_event_free(event[i]);
+	for (; n < EVENT_BURST; n++) {
+		if (s->file_event == NULL && rte_ring_sc_dequeue(s->file_events, (void **)&s->file_event) != 0)
+			break;
+		if (!put_file(s, s->file_event))
+			break;
+		file_event_free(s->file_event);
+		s->file_event = NULL;
 	}
 	return n;
 }
@@ -202,7 +211,7 @@ poll_exporter(void *context)
 	struct sensor *s = context;
 	unsigned work = pass_file_events(s) + exporter_poll(s->exporter);
 
-	if (work == 0 && atomic_load(&s->export_finish) && !atomic_load(&s->export_done)) {
+	if (work == 0 && s->file_event == NULL && atomic_load(&s->export_finish) && !atomic_load(&s->export_done)) {
 		exporter_finish(s->exporter);
 		if (exporter_idle(s->exporter))
 			atomic_store(&s->export_done, true);

@@ -53,6 +53,7 @@ struct sensor {
 	struct worker *worker[WORKERS_MAX];
 	struct rte_ring *records[WORKERS_MAX], *returns[WORKERS_MAX];
 	struct rte_ring *file_events;
+	struct file_event *file_event; /* did not find room in the exporter yet */
 	struct writer *writer;
 	struct exporter *exporter;
 	struct ledger_gauge records_gauge;

@@ -51,7 +51,10 @@ struct worker {
 	struct rte_mbuf *held[BURST_MAX]; /* received, not yet worked off: held[next_held .. n_held) */
 	unsigned n_held, next_held;
 	struct burst *burst;
-	uint8_t *linear; /* BURST_MAX x PACKET_BYTES_MAX for packets in several segments; touched only by those */
+	unsigned run_mbufs;   /* of 'held' that are in the burst; 0: no run is being worked off */
+	unsigned next_packet; /* of the burst */
+	bool looked_up;	      /* that packet has its session, but no place in the pcap yet */
+	uint8_t *linear;      /* BURST_MAX x PACKET_BYTES_MAX for packets in several segments; touched only by those */
 	struct record *outgoing; /* did not fit into the ring */
 
 	enum task task;
@@ -336,58 +339,81 @@ take_run(struct worker *w)
 	return taken;
 }
 
-/* The packet's way after decode. */
 static void
-process_run(struct worker *w, uint64_t *since)
+begin_run(struct worker *w, uint64_t *since)
 {
 	struct burst *b = w->burst;
 
+	w->run_mbufs = take_run(w);
+	w->next_packet = 0;
+	w->looked_up = false;
 	decode_burst(w->params.decode, w->params.secret, b);
 	stage_end(w, STAGE_DECODE, since);
 	session_prefetch_burst(w->sessions, b->packet, b->n);
-	for (unsigned i = 0; i < b->n; i++) {
-		struct packet *p = &b->packet[i];
-
-		if (unlikely(p->verdict != PACKET_OK)) {
-			packet_count_verdict(&w->counters, p);
-			continue;
-		}
-		session_lookup(w->sessions, p);
-		stage_end(w, STAGE_SESSION, since);
-		if (unlikely(p->session == NULL)) {
-			COUNTER_ADD(&w->counters, no_session, 1);
-			continue;
-		}
-		/* First the evidence: a bug further down must not cost it. */
-		if (likely(p->store))
-			writer_append(w->stream, p, session_is_fresh(p->session));
-		stage_end(w, STAGE_STORE, since);
-		session_process(w->sessions, p);
-		COUNTER_ADD(&w->counters, processed, 1);
-		stage_end(w, STAGE_PROCESS, since);
-	}
+	stage_end(w, STAGE_SESSION, since);
 }
 
-/* Works off what was received, run by run. Stops early when a save runs out of head-room. */
+/* A packet's way after decode. False: the pcap has no room for it yet, go on with it later (only in a replay). */
+static bool
+process_packet(struct worker *w, struct packet *p, uint64_t *since)
+{
+	if (unlikely(p->verdict != PACKET_OK)) {
+		packet_count_verdict(&w->counters, p);
+		return true;
+	}
+	if (!w->looked_up)
+		session_lookup(w->sessions, p);
+	stage_end(w, STAGE_SESSION, since);
+	if (unlikely(p->session == NULL)) {
+		COUNTER_ADD(&w->counters, no_session, 1);
+		return true;
+	}
+	/* First the evidence: a bug further down must not cost it. */
+	w->looked_up = true;
+	if (likely(p->store) && !writer_append(w->stream, p, session_file(w->sessions, p->session)))
+		return false;
+	w->looked_up = false;
+	stage_end(w, STAGE_STORE, since);
+	session_process(w->sessions, p);
+	COUNTER_ADD(&w->counters, processed, 1);
+	stage_end(w, STAGE_PROCESS, since);
+	return true;
+}
+
+/* Goes on with the run. False: it has to wait. */
+static bool
+continue_run(struct worker *w, uint64_t *since)
+{
+	for (; w->next_packet < w->burst->n; w->next_packet++)
+		if (unlikely(!process_packet(w, &w->burst->packet[w->next_packet], since)))
+			return false;
+	port_free_burst(w->held + w->next_held, w->run_mbufs);
+	w->next_held += w->run_mbufs;
+	w->run_mbufs = 0;
+	stage_end(w, STAGE_RECEIVE, since);
+	return true;
+}
+
+/* Works off what was received, run by run. Stops early when something runs out of head-room. */
 static void
 work_off(struct worker *w, uint64_t *since)
 {
 	while (w->next_held < w->n_held && w->task == TASK_NONE) {
 		struct packet_meta *meta = meta_of(w->held[w->next_held]);
-		unsigned n = 1;
 
-		if (!expire_before(w, meta->clock_ns))
-			return;
-		stage_end(w, STAGE_EXPIRE, since);
-		if (meta->kind == META_PACKET) {
-			n = take_run(w);
-			process_run(w, since);
-		} else {
-			apply_control(w, meta);
+		if (w->run_mbufs == 0) {
+			if (!expire_before(w, meta->clock_ns))
+				return;
+			stage_end(w, STAGE_EXPIRE, since);
+			if (unlikely(meta->kind != META_PACKET)) {
+				apply_control(w, meta);
+				port_free_burst(w->held + w->next_held++, 1);
+				continue;
+			}
+			begin_run(w, since);
 		}
-		port_free_burst(w->held + w->next_held, n);
-		w->next_held += n;
-		stage_end(w, STAGE_RECEIVE, since);
+		if (unlikely(!continue_run(w, since)))
+			return;
 	}
 }
 
@@ -458,10 +484,12 @@ worker_poll(struct worker *w)
 			advance_idle_clock(w);
 	}
 	if (w->next_held < w->n_held) {
-		work += w->n_held - w->next_held;
-		if (w->sampled)
-			w->stages.packets += w->n_held - w->next_held;
+		unsigned before_held = w->next_held, before_packet = w->next_packet;
+
 		work_off(w, &since);
+		if (w->sampled)
+			w->stages.packets += w->next_held - before_held;
+		work += w->next_held != before_held || w->next_packet != before_packet;
 	}
 	return work;
 }
