@@ -113,7 +113,7 @@ start_writer(struct sensor *s)
 		.number_context = s->exporter,
 		.input = s->replay != NULL ? describe_input : NULL,
 		.input_context = s,
-		.socket = SOCKET_ID_ANY,
+		.socket = (int)rte_socket_id(),
 	};
 	char why[512];
 
@@ -139,7 +139,7 @@ start_replay(struct sensor *s)
 		.flush_between_files = s->options->flush,
 		.ignore_errors = s->options->ignore_errors,
 		.ring_size = s->app.receive_ring,
-		.socket = SOCKET_ID_ANY,
+		.socket = (int)rte_socket_id(),
 	};
 	char why[512];
 

@@ -1,9 +1,8 @@
-/* The end of a run, for people and for programs. jansson builds the JSON: it is a rare document. */
+/* The end of a run, for people and for programs. */
 #include "summary.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,9 @@
 #include <rte_cycles.h>
 
 #include "counters.h"
+#include "json.h"
+
+enum { SUMMARY_BYTES_MAX = 1 << 20 };
 
 static const char *const type_names[SESSION_TYPES] = {"tcp", "udp", "icmp", "sctp", "esp", "other"};
 
@@ -128,26 +130,49 @@ summary_print(const struct sensor *s, FILE *out)
 }
 
 static void
-add_counter(const struct counter *c, uint64_t total, void *context)
+key_u64(struct json *j, const char *key, uint64_t value)
 {
-	json_t *root = context;
-
-	json_object_set_new(json_object_get(root, "counters"), c->name, json_integer((json_int_t)total));
-	if (c->loss && total > 0)
-		json_object_set_new(json_object_get(root, "losses"), c->name, json_integer((json_int_t)total));
+	json_key(j, key);
+	json_u64(j, value);
 }
 
 static void
-add_sink(const char *sink, const char *text, void *context)
+key_double(struct json *j, const char *key, double value)
 {
-	json_object_set_new(context, sink, json_string(text));
+	json_key(j, key);
+	json_double(j, value);
+}
+
+static void
+key_text(struct json *j, const char *key, const char *text)
+{
+	json_key(j, key);
+	json_str(j, text, strlen(text), true);
+}
+
+static void
+write_counter(const struct counter *c, uint64_t total, void *context)
+{
+	key_u64(context, c->name, total);
+}
+
+static void
+write_loss(const struct counter *c, uint64_t total, void *context)
+{
+	if (c->loss && total > 0)
+		key_u64(context, c->name, total);
+}
+
+static void
+write_sink(const char *sink, const char *text, void *context)
+{
+	key_text(context, sink, text);
 }
 
 /* Net of what reading the time stamp counter itself costs. */
-static json_t *
-stages_json(const struct sensor *s)
+static void
+write_stages(const struct sensor *s, struct json *j)
 {
-	json_t *stages = json_object();
 	uint64_t begin = rte_rdtsc();
 	double read_cycles, per_ns = (double)rte_get_tsc_hz() / 1e9;
 
@@ -163,14 +188,12 @@ stages_json(const struct sensor *s)
 			cycles += (double)w->cycles[stage] - (double)w->reads[stage] * read_cycles;
 			packets += (double)w->packets;
 		}
-		json_object_set_new(stages, worker_stage_names[stage],
-				    json_real(packets > 0 && cycles > 0 ? cycles / packets / per_ns : 0));
+		key_double(j, worker_stage_names[stage], packets > 0 && cycles > 0 ? cycles / packets / per_ns : 0);
 	}
-	return stages;
 }
 
-static json_t *
-memory_json(const struct sensor *s)
+static void
+write_memory(const struct sensor *s, struct json *j)
 {
 	uint64_t live = 0, in_use = 0;
 
@@ -178,46 +201,94 @@ memory_json(const struct sensor *s)
 		live += worker_live_peak(s->worker[i]);
 		in_use += worker_session_bytes_peak(s->worker[i]);
 	}
-	return json_pack("{s:I, s:I, s:I, s:I}", "rss_peak_bytes", (json_int_t)status_bytes("VmHWM"), "hugepage_bytes",
-			 (json_int_t)status_bytes("HugetlbPages"), "session_bytes_in_use", (json_int_t)in_use,
-			 "sessions_live_peak", (json_int_t)live);
+	key_u64(j, "rss_peak_bytes", status_bytes("VmHWM"));
+	key_u64(j, "hugepage_bytes", status_bytes("HugetlbPages"));
+	key_u64(j, "session_bytes_in_use", in_use);
+	key_u64(j, "sessions_live_peak", live);
 }
 
-static json_t *
-summary_json(const struct sensor *s, enum exit_code code)
+static void
+write_pcap(const struct sensor *s, struct json *j)
+{
+	if (s->writer_conf.effective_method != WRITER_SIMPLE && s->writer_conf.effective_method != WRITER_SIMPLE_NODIRECT)
+		return;
+	for (unsigned i = 0; i < s->writer_conf.directories.n; i++)
+		json_str(j, s->writer_conf.directories.item[i], strlen(s->writer_conf.directories.item[i]), true);
+}
+
+static void
+begin(struct json *j, const char *key)
+{
+	json_key(j, key);
+	json_object(j);
+}
+
+static void
+write_parts(const struct sensor *s, struct json *j)
+{
+	begin(j, "sessions");
+	for (unsigned t = 0; t < SESSION_TYPES; t++)
+		key_u64(j, type_names[t], saved_of_type(s, t));
+	json_object_end(j);
+	begin(j, "counters");
+	counters_each(write_counter, j);
+	json_object_end(j);
+	begin(j, "losses");
+	counters_each(write_loss, j);
+	json_object_end(j);
+	begin(j, "stages_ns_per_packet");
+	write_stages(s, j);
+	json_object_end(j);
+	begin(j, "memory");
+	write_memory(s, j);
+	json_object_end(j);
+	begin(j, "sinks");
+	exporter_describe(s->exporter, write_sink, j);
+	json_object_end(j);
+	json_key(j, "pcap");
+	json_array(j);
+	write_pcap(s, j);
+	json_array_end(j);
+}
+
+static void
+write_document(const struct sensor *s, struct json *j, enum exit_code code)
 {
 	double seconds = run_seconds(s);
 	uint64_t packets = counters_total("worker.received"), bytes = counters_total("worker.received_bytes");
-	json_t *sessions = json_object(), *sinks = json_object(), *pcap = json_array(), *root;
 
-	for (unsigned t = 0; t < SESSION_TYPES; t++)
-		json_object_set_new(sessions, type_names[t], json_integer((json_int_t)saved_of_type(s, t)));
-	exporter_describe(s->exporter, add_sink, sinks);
-	for (unsigned i = 0; i < s->writer_conf.directories.n && s->writer_conf.effective_method == WRITER_SIMPLE; i++)
-		json_array_append_new(pcap, json_string(s->writer_conf.directories.item[i]));
-	root = json_pack(
-		"{s:s, s:i, s:f, s:I, s:I, s:f, s:f, s:f, s:o, s:I, s:{}, s:{}, s:s, s:o, s:o, s:o, s:o, s:i, s:i}",
-		"version", SHRIKE_VERSION, "exit_code", (int)code, "wall_s", seconds, "packets", (json_int_t)packets,
-		"bytes", (json_int_t)bytes, "mpps", (double)packets / seconds / 1e6, "gbit_s",
-		(double)bytes * 8 / seconds / 1e9, "ns_per_packet", packets > 0 ? seconds * 1e9 / (double)packets : 0.0,
-		"sessions", sessions, "records", (json_int_t)counters_total("record.emitted"), "counters", "losses",
-		"ledger", ledger_check(NULL) == 0 ? "balanced" : "unbalanced", "stages_ns_per_packet", stages_json(s),
-		"memory", memory_json(s), "pcap", pcap, "sinks", sinks, "workers", (int)s->n_workers, "damaged_inputs",
-		(int)summary_damaged_inputs(s));
-	if (root != NULL)
-		counters_each(add_counter, root);
-	return root;
+	json_object(j);
+	key_text(j, "version", SHRIKE_VERSION);
+	key_u64(j, "exit_code", code);
+	key_double(j, "wall_s", seconds);
+	key_u64(j, "packets", packets);
+	key_u64(j, "bytes", bytes);
+	key_double(j, "mpps", (double)packets / seconds / 1e6);
+	key_double(j, "gbit_s", (double)bytes * 8 / seconds / 1e9);
+	key_double(j, "ns_per_packet", packets > 0 ? seconds * 1e9 / (double)packets : 0);
+	key_u64(j, "records", counters_total("record.emitted"));
+	key_text(j, "ledger", ledger_check(NULL) == 0 ? "balanced" : "unbalanced");
+	key_u64(j, "workers", s->n_workers);
+	key_u64(j, "damaged_inputs", summary_damaged_inputs(s));
+	write_parts(s, j);
+	json_object_end(j);
 }
 
 int
 summary_write(const struct sensor *s, const char *path, enum exit_code code)
 {
-	json_t *root = summary_json(s, code);
-	int result = -ENOMEM;
+	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	struct json j;
+	int result = 0;
 
-	if (root != NULL)
-		result = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(1))
-						: json_dump_file(root, path, JSON_INDENT(1));
-	json_decref(root);
-	return result == 0 ? 0 : (errno != 0 ? -errno : -EIO);
+	if (f == NULL)
+		return -errno;
+	json_init(&j, SUMMARY_BYTES_MAX);
+	write_document(s, &j, code);
+	if (j.failed || fwrite(j.text, 1, j.size, f) != j.size || fputc('\n', f) == EOF)
+		result = j.failed ? -ENOMEM : -EIO;
+	json_fini(&j);
+	if (f != stdout && fclose(f) != 0 && result == 0)
+		result = -errno;
+	return result;
 }

@@ -370,7 +370,7 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	}
 	/* First the evidence: a bug further down must not cost it. */
 	w->looked_up = true;
-	if (likely(p->store) && !writer_append(w->stream, p, session_file(w->sessions, p->session)))
+	if (likely(p->store) && !writer_append(w->stream, p, session_file(p->session)))
 		return false;
 	w->looked_up = false;
 	stage_end(w, STAGE_STORE, since);
