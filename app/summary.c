@@ -220,7 +220,7 @@ static void
 begin(struct json *j, const char *key)
 {
 	json_key(j, key);
-	json_object(j);
+	json_object_begin(j);
 }
 
 static void
@@ -246,7 +246,7 @@ write_parts(const struct sensor *s, struct json *j)
 	exporter_describe(s->exporter, write_sink, j);
 	json_object_end(j);
 	json_key(j, "pcap");
-	json_array(j);
+	json_array_begin(j);
 	write_pcap(s, j);
 	json_array_end(j);
 }
@@ -257,7 +257,7 @@ write_document(const struct sensor *s, struct json *j, enum exit_code code)
 	double seconds = run_seconds(s);
 	uint64_t packets = counters_total("worker.received"), bytes = counters_total("worker.received_bytes");
 
-	json_object(j);
+	json_object_begin(j);
 	key_text(j, "version", SHRIKE_VERSION);
 	key_u64(j, "exit_code", code);
 	key_double(j, "wall_s", seconds);
