@@ -325,6 +325,7 @@ stage_packet(struct replay *r)
 	r->sequence++;
 	r->packets_in_file++;
 	r->input->packets++;
+	r->input->last_ns = r->next.time_ns;
 	COUNTER_ADD(&r->counters, read_packets, 1);
 	COUNTER_ADD(&r->counters, read_bytes, r->next.captured_bytes);
 }

@@ -61,7 +61,7 @@ struct replay_input {
 	uint32_t snap_length;
 	uint64_t size_bytes, read_bytes;
 	uint64_t packets;  /* records read, stored or not */
-	uint64_t first_ns; /* of the first record */
+	uint64_t first_ns, last_ns; /* of the first and the last record */
 };
 const struct replay_input *replay_input(const struct replay *, uint32_t index);
 uint32_t replay_input_count(const struct replay *); /* opened so far */

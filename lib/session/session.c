@@ -158,7 +158,7 @@ session_table_create(const struct session_table_params *params)
 {
 	struct session_table *t;
 
-	if (params->max_sessions == 0 || params->max_sessions > BUCKET_INDEX_MAX) {
+	if (params->max_sessions < 2 * BUCKET_ENTRIES || params->max_sessions > BUCKET_INDEX_MAX) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -481,8 +481,6 @@ session_lookup(struct session_table *t, struct packet *p)
 	p->session = NULL;
 	p->direction = 0;
 	p->store = false;
-	p->file = 0;
-	p->position = 0;
 	if (unlikely(p->verdict != PACKET_OK || p->hash == 0))
 		return;
 	handle = find(t, p->hash, &p->key);
@@ -504,10 +502,9 @@ session_lookup(struct session_table *t, struct packet *p)
 }
 
 uint32_t
-session_file(const struct session_table *t, const struct session *s)
+session_file(const struct session *s)
 {
-	(void)t;
-	return s->positions.last_file; /* 0 in an empty list */
+	return position_is_empty(&s->positions) ? 0 : s->positions.last_file;
 }
 
 void
