@@ -155,7 +155,7 @@ main(int argc, char **argv)
 	}
 	out = fopen(argv[2], "wb");
 	if (out == NULL || setvbuf(out, NULL, _IOFBF, 1 << 20) != 0 ||
-	    write_trace(out, (uint32_t)strtoul(argv[3], NULL, 10), udp ? (unsigned)atoi(argv[4]) : 3,
+	    write_trace(out, (uint32_t)strtoul(argv[3], NULL, 10), udp ? (unsigned)strtoul(argv[4], NULL, 10) : 3,
 			udp ? udp_frame : handshake_frame) != 0 ||
 	    fclose(out) != 0) {
 		perror(argv[2]);

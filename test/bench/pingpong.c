@@ -65,7 +65,7 @@ main(int argc, char **argv)
 	pthread_t other;
 	double one_way_ns[REPEATS];
 
-	if (argc != 3 || (cpus[0] = atoi(argv[1])) == (cpus[1] = atoi(argv[2]))) {
+	if (argc != 3 || (cpus[0] = (int)strtoul(argv[1], NULL, 10)) == (cpus[1] = (int)strtoul(argv[2], NULL, 10))) {
 		fprintf(stderr, "usage: pingpong CPU CPU (two different ones)\n");
 		return 2;
 	}

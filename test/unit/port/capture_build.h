@@ -94,7 +94,7 @@ build_write(const struct build *b, size_t size, char path[64])
 {
 	int file;
 
-	strcpy(path, "/tmp/shrike-test-XXXXXX");
+	snprintf(path, 64, "/tmp/shrike-test-XXXXXX");
 	file = mkstemp(path);
 	if (file < 0 || write(file, b->bytes, size) != (ssize_t)size)
 		abort();

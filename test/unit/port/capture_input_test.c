@@ -139,7 +139,7 @@ find_descriptor(const char *path)
 			continue;
 		target[n] = '\0';
 		if (strcmp(target, path) == 0)
-			found = atoi(entry->d_name);
+			found = (int)strtoul(entry->d_name, NULL, 10);
 	}
 	closedir(folder);
 	return found;

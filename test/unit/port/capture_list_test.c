@@ -33,7 +33,7 @@ make_tree(void)
 					    "sub/j.pcap", "sub/k.text", ".hidden/l.pcap"};
 	char path[256];
 
-	strcpy(root, "/tmp/shrike-test-XXXXXX");
+	snprintf(root, sizeof(root), "/tmp/shrike-test-XXXXXX");
 	if (mkdtemp(root) == NULL)
 		abort();
 	snprintf(path, sizeof(path), "%s/sub", root);
@@ -68,12 +68,11 @@ static const char *
 names_of(const struct capture_list *list)
 {
 	static char text[1024];
+	size_t n = 0;
 
 	text[0] = '\0';
-	for (unsigned i = 0; i < list->n; i++) {
-		strncat(text, list->path[i] + strlen(root) + 1, sizeof(text) - strlen(text) - 2);
-		strcat(text, " ");
-	}
+	for (unsigned i = 0; i < list->n && n < sizeof(text); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s ", list->path[i] + strlen(root) + 1);
 	return text;
 }
 
