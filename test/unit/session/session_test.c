@@ -574,7 +574,7 @@ TEST(positions_of_two_files_come_out_with_their_files)
 	r.file = 7;
 	rig_start(&r);
 	rig_udp(&r, 0, 1, 0, 1);
-	EXPECT_EQ(session_file(r.table, r.packet.session), 7);
+	EXPECT_EQ(session_file(r.packet.session), 7);
 	r.file = 8;
 	r.position = 24;
 	rig_udp(&r, 1, 1, 0, 1);
