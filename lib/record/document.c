@@ -12,7 +12,12 @@
 #include "clock.h"
 #include "document_priv.h"
 
-enum { DOCUMENT_BYTES_MAX = 64 << 20, ARENA_BLOCK_BYTES = 64 << 10 };
+enum {
+	DOCUMENT_BYTES_MAX = 64 << 20,
+	ARENA_BLOCK_BYTES = 64 << 10,
+	/* Every key and number of the summary with the most digits it can have are some 1100 bytes. */
+	SUMMARY_BYTES_MAX = 2048,
+};
 
 /* Packets of the first ten seconds of 1970 are moved, or viewers would not find them. */
 static const uint64_t least_ns = 10 * NS_PER_S;
@@ -58,6 +63,23 @@ static const struct setting document_settings[] = {
 };
 SETTINGS(document, "Session documents", document_settings);
 
+/* The member that is the same in all documents. */
+static int
+node_text_create(struct formatter *f)
+{
+	struct json *j = &f->json;
+	const char *node = f->conf.node != NULL ? f->conf.node : "";
+	char *text = arena_alloc(f->texts, 6 * strlen(node) + 2 * KEY_BYTES);
+
+	json_key(j, "node");
+	json_str(j, node, strlen(node), true);
+	if (text == NULL || j->failed || j->size > UINT16_MAX)
+		return -ENOMEM;
+	memcpy(text, j->text, j->size);
+	f->node = (struct key_text){text, (uint16_t)j->size};
+	return 0;
+}
+
 static int
 formatter_init(struct formatter *f)
 {
@@ -73,6 +95,8 @@ formatter_init(struct formatter *f)
 	if (f->texts == NULL || f->long_text == NULL || f->sha1 == NULL || f->digest == NULL)
 		return -ENOMEM;
 	status = fields_text_create(f);
+	if (status == 0)
+		status = node_text_create(f);
 	if (status != 0)
 		return status;
 	f->mac[0] = field_find("source.mac");
@@ -121,174 +145,201 @@ shown_ms(uint64_t ns)
 	return (ns < least_ns ? ns + least_ns : ns) / NS_PER_MS;
 }
 
-static void
-write_times(struct json *j, const struct record_summary *s)
+static char *
+put_times(char *p, const struct record_summary *s)
 {
 	uint64_t first = shown_ms(s->first_ns), last = shown_ms(s->last_ns);
 	uint64_t early = first < last ? first : last, late = first < last ? last : first;
 
-	JSON_KEY(j, "packetRange");
-	json_object_begin(j);
-	JSON_KEY(j, "gte");
-	json_u64(j, early);
-	JSON_KEY(j, "lte");
-	json_u64(j, late);
-	json_object_end(j);
-	JSON_KEY(j, "firstPacket");
-	json_u64(j, first);
-	JSON_KEY(j, "lastPacket");
-	json_u64(j, last);
-	JSON_KEY(j, "length");
-	json_u64(j, late - early);
+	p = json_put_u64(JSON_PUT(p, "{\"packetRange\":{\"gte\":"), early);
+	p = json_put_u64(JSON_PUT(p, ",\"lte\":"), late);
+	p = json_put_u64(JSON_PUT(p, "},\"firstPacket\":"), first);
+	p = json_put_u64(JSON_PUT(p, ",\"lastPacket\":"), last);
+	return json_put_u64(JSON_PUT(p, ",\"length\":"), late - early);
 }
 
-static void
-write_tcp_flags(struct json *j, const uint16_t count[TCP_COUNTS])
+static char *
+put_tcp_flags(char *p, const uint16_t count[TCP_COUNTS])
 {
-	JSON_KEY(j, "tcpflags");
-	json_object_begin(j);
-#define FLAG(index, name)                                                                                              \
-	do {                                                                                                           \
-		JSON_KEY(j, name);                                                                                     \
-		json_u64(j, count[index]);                                                                             \
-	} while (0)
-	FLAG(TCP_COUNT_SYN, "syn");
-	FLAG(TCP_COUNT_SYN_ACK, "syn-ack");
-	FLAG(TCP_COUNT_ACK, "ack");
-	FLAG(TCP_COUNT_PSH, "psh");
-	FLAG(TCP_COUNT_FIN, "fin");
-	FLAG(TCP_COUNT_RST, "rst");
-	FLAG(TCP_COUNT_URG, "urg");
-	FLAG(TCP_COUNT_ECE, "ece");
-	FLAG(TCP_COUNT_CWR, "cwr");
-	FLAG(TCP_COUNT_AE, "ae");
-	FLAG(TCP_COUNT_SRC_ZERO, "srcZero");
-	FLAG(TCP_COUNT_DST_ZERO, "dstZero");
-#undef FLAG
-	json_object_end(j);
+	p = json_put_count(JSON_PUT(p, ",\"tcpflags\":{\"syn\":"), count[TCP_COUNT_SYN]);
+	p = json_put_count(JSON_PUT(p, ",\"syn-ack\":"), count[TCP_COUNT_SYN_ACK]);
+	p = json_put_count(JSON_PUT(p, ",\"ack\":"), count[TCP_COUNT_ACK]);
+	p = json_put_count(JSON_PUT(p, ",\"psh\":"), count[TCP_COUNT_PSH]);
+	p = json_put_count(JSON_PUT(p, ",\"fin\":"), count[TCP_COUNT_FIN]);
+	p = json_put_count(JSON_PUT(p, ",\"rst\":"), count[TCP_COUNT_RST]);
+	p = json_put_count(JSON_PUT(p, ",\"urg\":"), count[TCP_COUNT_URG]);
+	p = json_put_count(JSON_PUT(p, ",\"ece\":"), count[TCP_COUNT_ECE]);
+	p = json_put_count(JSON_PUT(p, ",\"cwr\":"), count[TCP_COUNT_CWR]);
+	p = json_put_count(JSON_PUT(p, ",\"ae\":"), count[TCP_COUNT_AE]);
+	p = json_put_count(JSON_PUT(p, ",\"srcZero\":"), count[TCP_COUNT_SRC_ZERO]);
+	p = json_put_count(JSON_PUT(p, ",\"dstZero\":"), count[TCP_COUNT_DST_ZERO]);
+	return JSON_PUT(p, "}");
 }
 
-static void
-write_tcp_sequence(struct json *j, const struct record_summary *s)
+static char *
+put_bool(char *p, bool value)
 {
-	JSON_KEY(j, "tcpseq");
-	json_object_begin(j);
-	if (s->has_seq_source) {
-		JSON_KEY(j, "src");
-		json_u64(j, s->seq[0]);
-	}
-	if (s->has_seq_destination) {
-		JSON_KEY(j, "dst");
-		json_u64(j, s->seq[1]);
-	}
-	json_object_end(j);
-	JSON_KEY(j, "tcpSynValidated");
-	json_bool(j, s->syn_validated);
-	JSON_KEY(j, "tcpSynAckValidated");
-	json_bool(j, s->syn_ack_validated);
-	if (s->source_isn_count != 0) {
-		JSON_KEY(j, "srcISNCnt");
-		json_u64(j, s->source_isn_count);
-	}
+	return value ? JSON_PUT(p, "true") : JSON_PUT(p, "false");
 }
 
-static void
-write_tcp(struct json *j, const struct record_summary *s)
+static char *
+put_tcp_sequence(char *p, const struct record_summary *s)
 {
-	write_tcp_flags(j, s->tcp_count);
-	if (s->has_init_rtt) {
-		JSON_KEY(j, "initRTT");
-		json_u64(j, s->init_rtt_ms);
-	}
+	p = JSON_PUT(p, ",\"tcpseq\":{");
+	if (s->has_seq_source)
+		p = json_put_u64(JSON_PUT(p, "\"src\":"), s->seq[0]);
+	if (s->has_seq_source && s->has_seq_destination)
+		p = JSON_PUT(p, ",");
+	if (s->has_seq_destination)
+		p = json_put_u64(JSON_PUT(p, "\"dst\":"), s->seq[1]);
+	p = put_bool(JSON_PUT(p, "},\"tcpSynValidated\":"), s->syn_validated);
+	p = put_bool(JSON_PUT(p, ",\"tcpSynAckValidated\":"), s->syn_ack_validated);
+	if (s->source_isn_count != 0)
+		p = json_put_count(JSON_PUT(p, ",\"srcISNCnt\":"), s->source_isn_count);
+	return p;
+}
+
+static char *
+put_tcp(char *p, const struct record_summary *s)
+{
+	p = put_tcp_flags(p, s->tcp_count);
+	if (s->has_init_rtt)
+		p = json_put_u64(JSON_PUT(p, ",\"initRTT\":"), s->init_rtt_ms);
 	if (s->has_tcp_seq)
-		write_tcp_sequence(j, s);
+		p = put_tcp_sequence(p, s);
+	return p;
 }
 
-static void
-write_payload(struct json *j, const struct record_summary *s)
+static char *
+put_payload(char *p, const struct record_summary *s)
 {
 	if (s->payload8_bytes[0] > 0) {
-		JSON_KEY(j, "srcPayload8");
-		json_hex(j, s->payload8[0], s->payload8_bytes[0]);
+		p = json_put_hex(JSON_PUT(p, ",\"srcPayload8\":\""), s->payload8[0], s->payload8_bytes[0]);
+		p = JSON_PUT(p, "\"");
 	}
 	if (s->payload8_bytes[1] > 0) {
-		JSON_KEY(j, "dstPayload8");
-		json_hex(j, s->payload8[1], s->payload8_bytes[1]);
+		p = json_put_hex(JSON_PUT(p, ",\"dstPayload8\":\""), s->payload8[1], s->payload8_bytes[1]);
+		p = JSON_PUT(p, "\"");
 	}
+	return p;
 }
 
-/* The members of 'source' or 'destination' (RECORD.md 1.6). */
-static void
-write_side(struct formatter *f, const struct record_summary *s, unsigned side)
+static char *
+put_head(char *p, const struct record_summary *s)
 {
-	struct json *j = &f->json;
+	p = put_times(p, s);
+	p = json_put_u64(JSON_PUT(p, ",\"ipProtocol\":"), s->ip_protocol);
+	if (s->ethertype != 0)
+		p = json_put_u64(JSON_PUT(p, ",\"ethertype\":"), s->ethertype);
+	if (s->is_tcp)
+		p = put_tcp(p, s);
+	p = put_payload(p, s);
+	return json_put_u64(JSON_PUT(p, ",\"@timestamp\":"), s->saved_ns / NS_PER_MS);
+}
 
-	json_object_begin(j);
+/* The members of 'source' or 'destination' (RECORD.md 1.6), as far as the summary has them. */
+static char *
+put_side(char *p, const struct record_summary *s, unsigned side)
+{
 	if (s->ip_version != 0) {
-		JSON_KEY(j, "ip");
-		json_ip(j, s->address[side], s->ip_version);
-		JSON_KEY(j, "port");
-		json_u64(j, s->port[side]);
+		p = json_put_ip(JSON_PUT(p, "{\"ip\":\""), s->address[side], s->ip_version);
+		p = json_put_u64(JSON_PUT(p, "\",\"port\":"), s->port[side]);
+		p = JSON_PUT(p, ",");
+	} else {
+		p = JSON_PUT(p, "{");
 	}
-	JSON_KEY(j, "bytes");
-	json_u64(j, s->bytes[side]);
-	JSON_KEY(j, "packets");
-	json_u64(j, s->packets[side]);
+	p = json_put_u64(JSON_PUT(p, "\"bytes\":"), s->bytes[side]);
+	return json_put_u64(JSON_PUT(p, ",\"packets\":"), s->packets[side]);
+}
+
+static char *
+put_network(char *p, const struct record_summary *s, const char *community)
+{
+	p = json_put_u64(JSON_PUT(p, ",\"network\":{\"packets\":"), s->packets[0] + s->packets[1]);
+	p = json_put_u64(JSON_PUT(p, ",\"bytes\":"), s->bytes[0] + s->bytes[1]);
+	if (community[0] != '\0') {
+		p = json_put_bytes(JSON_PUT(p, ",\"community_id\":\""), community, strlen(community));
+		p = JSON_PUT(p, "\"");
+	}
+	return p;
+}
+
+static char *
+put_data_bytes(char *p, const struct record_summary *s)
+{
+	p = json_put_u64(JSON_PUT(p, "},\"client\":{\"bytes\":"), s->data_bytes[0]);
+	p = json_put_u64(JSON_PUT(p, "},\"server\":{\"bytes\":"), s->data_bytes[1]);
+	p = json_put_u64(JSON_PUT(p, "},\"totDataBytes\":"), s->data_bytes[0] + s->data_bytes[1]);
+	return json_put_u64(JSON_PUT(p, ",\"segmentCnt\":"), s->segment_count);
+}
+
+/* From one way of writing to the other: the pointer's text becomes the buffer's, and a comma is due. */
+static void
+commit(struct json *j, const char *end)
+{
+	j->size = (size_t)(end - j->text);
+	j->comma = true;
+}
+
+static char *
+end_of(const struct json *j)
+{
+	return j->text + j->size;
+}
+
+/* What stands between two parts that come from field values always fits into this. */
+static bool
+make_room(struct formatter *f)
+{
+	return json_room(&f->json, SUMMARY_BYTES_MAX);
+}
+
+static void
+write_macs(struct formatter *f, unsigned side)
+{
 	if (values_has(f, f->mac[side]))
 		write_field_values(f, f->mac[side]);
-	json_object_end(j);
 }
 
+/* The field is network.vlan.id: the only one of this library with two groups. */
 static void
 write_vlan(struct formatter *f)
 {
 	struct json *j = &f->json;
 
-	/* The field is network.vlan.id: the only one of this library with two groups. */
-	JSON_KEY(j, "vlan");
+	if (!values_has(f, f->vlan))
+		return;
+	json_key(j, "vlan");
 	json_object_begin(j);
-	JSON_KEY(j, "id-cnt");
+	json_key(j, "id-cnt");
 	json_u64(j, f->values[f->vlan].n);
-	JSON_KEY(j, "id");
+	json_key(j, "id");
 	write_field_array(f, f->vlan);
 	json_object_end(j);
 }
 
 static void
-write_network(struct formatter *f, const struct record_summary *s, const char *community)
+write_summary(struct formatter *f, const struct record_summary *s, const char *community)
 {
 	struct json *j = &f->json;
+	char *p;
 
-	JSON_KEY(j, "network");
-	json_object_begin(j);
-	JSON_KEY(j, "packets");
-	json_u64(j, s->packets[0] + s->packets[1]);
-	JSON_KEY(j, "bytes");
-	json_u64(j, s->bytes[0] + s->bytes[1]);
-	if (community[0] != '\0') {
-		JSON_KEY(j, "community_id");
-		json_text(j, community);
-	}
-	if (values_has(f, f->vlan))
-		write_vlan(f);
-	json_object_end(j);
-}
-
-static void
-write_data_bytes(struct json *j, const struct record_summary *s)
-{
-	JSON_KEY(j, "client");
-	json_object_begin(j);
-	JSON_KEY(j, "bytes");
-	json_u64(j, s->data_bytes[0]);
-	json_object_end(j);
-	JSON_KEY(j, "server");
-	json_object_begin(j);
-	JSON_KEY(j, "bytes");
-	json_u64(j, s->data_bytes[1]);
-	json_object_end(j);
-	JSON_KEY(j, "totDataBytes");
-	json_u64(j, s->data_bytes[0] + s->data_bytes[1]);
+	if (!make_room(f))
+		return;
+	p = put_head(end_of(j), s);
+	commit(j, put_side(JSON_PUT(p, ",\"source\":"), s, 0));
+	write_macs(f, 0);
+	if (!make_room(f))
+		return;
+	commit(j, put_side(JSON_PUT(end_of(j), "},\"destination\":"), s, 1));
+	write_macs(f, 1);
+	if (!make_room(f))
+		return;
+	commit(j, put_network(JSON_PUT(end_of(j), "}"), s, community));
+	write_vlan(f);
+	if (!make_room(f))
+		return;
+	commit(j, put_data_bytes(end_of(j), s));
 }
 
 /* Texts of the configuration: whatever they hold is escaped. */
@@ -311,36 +362,17 @@ write_event(struct formatter *f)
 
 	if (!is_set(f->conf.event_provider) && !is_set(f->conf.event_dataset))
 		return;
-	JSON_KEY(j, "event");
+	json_key(j, "event");
 	json_object_begin(j);
 	if (is_set(f->conf.event_provider)) {
-		JSON_KEY(j, "provider");
+		json_key(j, "provider");
 		write_conf_text(j, f->conf.event_provider);
 	}
 	if (is_set(f->conf.event_dataset)) {
-		JSON_KEY(j, "dataset");
+		json_key(j, "dataset");
 		write_conf_text(j, f->conf.event_dataset);
 	}
 	json_object_end(j);
-}
-
-static void
-write_head(struct formatter *f, const struct record_summary *s)
-{
-	struct json *j = &f->json;
-
-	write_times(j, s);
-	JSON_KEY(j, "ipProtocol");
-	json_u64(j, s->ip_protocol);
-	if (s->ethertype != 0) {
-		JSON_KEY(j, "ethertype");
-		json_u64(j, s->ethertype);
-	}
-	if (s->is_tcp)
-		write_tcp(j, s);
-	write_payload(j, s);
-	JSON_KEY(j, "@timestamp");
-	json_u64(j, s->saved_ns / NS_PER_MS);
 }
 
 static void
@@ -349,13 +381,11 @@ write_origin(struct formatter *f, const struct record *r, const struct document 
 	struct json *j = &f->json;
 	char root[DOCUMENT_ID_BYTES];
 
-	JSON_KEY(j, "segmentCnt");
-	json_u64(j, r->summary.segment_count);
-	JSON_KEY(j, "node");
-	write_conf_text(j, f->conf.node != NULL ? f->conf.node : "");
+	json_key_text(j, &f->node);
+	j->comma = true;
 	if (r->summary.is_linked) {
 		document_root_id(f, r, d->id, root);
-		JSON_KEY(j, "rootId");
+		json_key(j, "rootId");
 		write_conf_text(j, root);
 	}
 }
@@ -363,22 +393,12 @@ write_origin(struct formatter *f, const struct record *r, const struct document 
 static void
 write_document(struct formatter *f, const struct record *r, const struct document *d)
 {
-	const struct record_summary *s = &r->summary;
-	struct json *j = &f->json;
-
-	json_object_begin(j);
-	write_head(f, s);
-	JSON_KEY(j, "source");
-	write_side(f, s, 0);
-	JSON_KEY(j, "destination");
-	write_side(f, s, 1);
-	write_network(f, s, d->community_id);
-	write_data_bytes(j, s);
+	write_summary(f, &r->summary, d->community_id);
 	write_origin(f, r, d);
 	write_positions(f);
 	write_event(f);
 	write_sorted_fields(f);
-	json_object_end(j);
+	json_object_end(&f->json);
 }
 
 bool

@@ -10,16 +10,21 @@ base64_put(char *out, const uint8_t *bytes, size_t size, bool url)
 	};
 	const char *alphabet = alphabets[url];
 
-	for (size_t i = 0; i < size; i += 3) {
-		size_t left = size - i;
-		uint32_t word = (uint32_t)bytes[i] << 16;
+	for (; size >= 3; size -= 3, bytes += 3, out += 4) {
+		uint32_t word = (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
 
-		word |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
-		word |= left > 2 ? bytes[i + 2] : 0;
 		out[0] = alphabet[word >> 18];
 		out[1] = alphabet[word >> 12 & 63];
-		out[2] = left > 1 ? alphabet[word >> 6 & 63] : '=';
-		out[3] = left > 2 ? alphabet[word & 63] : '=';
+		out[2] = alphabet[word >> 6 & 63];
+		out[3] = alphabet[word & 63];
+	}
+	if (size > 0) {
+		uint32_t word = (uint32_t)bytes[0] << 16 | (size > 1 ? (uint32_t)bytes[1] << 8 : 0);
+
+		out[0] = alphabet[word >> 18];
+		out[1] = alphabet[word >> 12 & 63];
+		out[2] = size > 1 ? alphabet[word >> 6 & 63] : '=';
+		out[3] = '=';
 		out += 4;
 	}
 	return out;

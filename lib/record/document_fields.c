@@ -14,12 +14,12 @@ enum { ADDRESSES_MAX = 2000, FIRST_ENTRIES = 256 };
 static struct key_text
 make_key(struct arena *arena, const char *before, const char *name, size_t length, const char *after)
 {
-	char text[256];
-	int n = snprintf(text, sizeof(text), "%s%.*s%s", before, (int)length, name, after);
+	size_t size = strlen(before) + length + strlen(after);
+	char *text = arena_alloc(arena, size + 1 > KEY_BYTES ? size + 1 : KEY_BYTES);
 
-	if (n < 0 || n >= (int)sizeof(text))
-		return (struct key_text){0};
-	return (struct key_text){arena_strndup(arena, text, (size_t)n), (uint16_t)n};
+	if (text != NULL)
+		snprintf(text, size + 1, "%s%.*s%s", before, (int)length, name, after);
+	return (struct key_text){text, (uint16_t)size};
 }
 
 static const char *
@@ -35,6 +35,7 @@ make_field_text(struct arena *arena, const struct field *field, struct field_tex
 	size_t length = strlen(tail), stem = length >= 2 ? length - 2 : 0;
 	bool counted = (field->flags & (FIELD_COUNT | FIELD_ECS_COUNT)) != 0;
 
+	t->field = field;
 	if (dot != NULL) {
 		t->group = arena_strndup(arena, field->name, (size_t)(dot - field->name));
 		t->open = make_key(arena, "\"", field->name, (size_t)(dot - field->name), "\":{");
@@ -119,12 +120,6 @@ values_forget(struct formatter *f)
 	memset(f->touched, 0, (f->n_fields / 64 + 1) * sizeof(f->touched[0]));
 }
 
-bool
-values_has(const struct formatter *f, field_id id)
-{
-	return id != 0 && (f->touched[id / 64] >> id % 64 & 1) != 0;
-}
-
 static void
 write_integer(struct json *j, const struct value_head *head)
 {
@@ -152,7 +147,7 @@ write_real(struct json *j, const struct value_head *head)
 static void
 write_text(struct formatter *f, const struct value_head *head)
 {
-	bool utf8 = head->kind == VALUE_UTF8 || (field_at(head->field)->flags & FIELD_FORCE_UTF8) != 0;
+	bool utf8 = head->kind == VALUE_UTF8 || (f->field_text[head->field].field->flags & FIELD_FORCE_UTF8) != 0;
 
 	/* In one piece first: a UTF-8 sequence may lie across two chunks. */
 	if (head->more)
@@ -245,7 +240,7 @@ write_field_values(struct formatter *f, field_id id)
 {
 	const struct field_text *t = &f->field_text[id];
 	const struct field_values *list = &f->values[id];
-	const struct field *field = field_at(id);
+	const struct field *field = t->field;
 
 	if (field_is_single(field)) {
 		json_key_text(&f->json, &t->name);
@@ -310,7 +305,7 @@ write_sorted_field(struct formatter *f, field_id id, const char **group)
 	if (id == f->protocol) {
 		enter_group(f, group, &f->field_text[id]);
 		write_protocols(f);
-	} else if ((field_at(id)->flags & FIELD_NO_SAVE) == 0) {
+	} else if ((f->field_text[id].field->flags & FIELD_NO_SAVE) == 0) {
 		enter_group(f, group, &f->field_text[id]);
 		write_field_values(f, id);
 	}

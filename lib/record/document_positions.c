@@ -1,120 +1,123 @@
-/* packetPos, packetLen and fileId (RECORD.md 2). */
+/* packetPos, packetLen and fileId (RECORD.md 2).
+ *
+ * The three arrays are three walks over the positions that see file markers at the same places; the last stops when it
+ * has seen all of them, which is after one packet for nearly every record. */
 #include "document_priv.h"
 
-/* Where a walk over the positions stands. */
-struct position_walk {
-	struct record_position_iterator it;
-	struct record_position now;
-	uint32_t file;
-	uint64_t last, last_gap;
-	bool with_markers;
+/* A number, its sign and its comma. */
+enum { ITEM_BYTES = JSON_U64_BYTES + 2 };
+
+/* Where a walk stands. */
+struct marker_walk {
+	struct position_reader at;
+	uint64_t last; /* position before this one; 0 behind a marker */
+	uint32_t file; /* of the last marker */
+	bool with_markers, gap_coded;
 };
 
-static void
-walk_begin(struct position_walk *w, const struct formatter *f)
+static inline struct marker_walk
+walk_begin(const struct formatter *f)
 {
-	*w = (struct position_walk){.with_markers = !f->conf.dry_run};
-	record_positions_begin(f->record, &w->it);
+	return (struct marker_walk){.at = {.chunk = f->record->positions_first},
+				    .with_markers = !f->conf.dry_run,
+				    .gap_coded = f->conf.gap_packet_positions};
 }
 
-/* A new file, or (gap coded) a position that does not lie behind the last, which only a marker can say. */
-static bool
-needs_marker(const struct position_walk *w, bool gap_coded)
+/* Moves on; *marker says that the file's number comes first: a new file, or (gap coded) a position that does not lie
+ * behind the last, which only a marker can say. Positions without a file have none: nobody could look it up. */
+static inline bool
+walk_next(struct marker_walk *w, bool *marker)
 {
-	return w->with_markers && w->now.file != 0 &&
-	       (w->now.file != w->file || (gap_coded && w->now.position <= w->last));
-}
-
-/* Moves on; *marker says that the file's number comes first. All three arrays walk alike. */
-static bool
-walk_next(struct position_walk *w, const struct formatter *f, bool *marker)
-{
-	bool gap_coded = f->conf.gap_packet_positions;
-
-	w->last = w->now.position;
-	if (!record_positions_next(&w->it, &w->now))
+	w->last = w->at.position;
+	if (!position_reader_next(&w->at))
 		return false;
-	*marker = needs_marker(w, gap_coded);
+	*marker = w->with_markers && w->at.file != 0 &&
+		  (w->at.file != w->file || (w->gap_coded && w->at.position <= w->last));
 	if (*marker) {
-		w->file = w->now.file;
-		w->last = w->last_gap = 0;
+		w->file = w->at.file;
+		w->last = 0;
 	}
 	return true;
 }
 
 /* gap0: the distance from the last position, or 0 when it is the same as the distance before. Only for positions in a
- * file: its files document is where a reader learns of the coding. */
-static uint64_t
-gap_code(struct position_walk *w)
+ * file, because its files document is where a reader learns of the coding. */
+static char *
+put_positions(struct formatter *f, char *p)
 {
-	uint64_t gap = w->now.position - w->last;
-
-	if (gap == w->last_gap)
-		return 0;
-	w->last_gap = gap;
-	return gap;
-}
-
-static void
-write_packet_positions(struct formatter *f)
-{
-	struct position_walk w;
+	struct marker_walk w = walk_begin(f);
+	uint32_t n_markers = 0;
+	uint64_t last_gap = 0;
 	bool marker;
 
-	walk_begin(&w, f);
-	f->n_markers = 0;
-	JSON_KEY(&f->json, "packetPos");
-	json_array_begin(&f->json);
-	while (walk_next(&w, f, &marker)) {
-		bool gap_coded = f->conf.gap_packet_positions && w.with_markers && w.now.file != 0;
+	while (walk_next(&w, &marker)) {
+		uint64_t number = w.at.position;
 
 		if (marker) {
-			f->n_markers++;
-			json_i64(&f->json, -(int64_t)w.now.file);
+			n_markers++;
+			last_gap = 0;
+			p = JSON_PUT(json_put_u64(JSON_PUT(p, "-"), w.at.file), ",");
 		}
-		json_u64(&f->json, gap_coded ? gap_code(&w) : w.now.position);
+		if (w.gap_coded && w.with_markers && w.at.file != 0) {
+			uint64_t gap = number - w.last;
+
+			number = gap != last_gap ? gap : 0;
+			last_gap = gap;
+		}
+		p = JSON_PUT(json_put_u64(p, number), ",");
 	}
-	json_array_end(&f->json);
+	f->n_markers = n_markers;
+	return p;
 }
 
-static void
-write_packet_lengths(struct formatter *f)
+static char *
+put_lengths(struct formatter *f, char *p)
 {
-	struct position_walk w;
+	struct marker_walk w = walk_begin(f);
 	bool marker;
 
-	walk_begin(&w, f);
-	JSON_KEY(&f->json, "packetLen");
-	json_array_begin(&f->json);
-	while (walk_next(&w, f, &marker)) {
+	while (walk_next(&w, &marker)) {
 		if (marker)
-			json_u64(&f->json, 0);
-		json_u64(&f->json, w.now.length);
+			p = JSON_PUT(p, "0,");
+		p = JSON_PUT(json_put_u64(p, w.at.length), ",");
 	}
-	json_array_end(&f->json);
+	return p;
 }
 
-static void
-write_file_numbers(struct formatter *f)
+static char *
+put_files(struct formatter *f, char *p)
 {
-	struct position_walk w;
+	struct marker_walk w = walk_begin(f);
 	bool marker;
 
-	walk_begin(&w, f);
-	JSON_KEY(&f->json, "fileId");
-	json_array_begin(&f->json);
-	/* Nearly every record stays in one file: no need to look at all its packets again. */
-	for (uint32_t left = f->n_markers; left > 0 && walk_next(&w, f, &marker); left -= marker)
+	for (uint32_t left = f->n_markers; left > 0 && walk_next(&w, &marker); left -= marker)
 		if (marker)
-			json_u64(&f->json, w.now.file);
-	json_array_end(&f->json);
+			p = JSON_PUT(json_put_u64(p, w.at.file), ",");
+	return p;
+}
+
+/* "[" + what 'put' writes, each with a comma behind it, of which the last becomes the bracket. */
+static void
+write_list(struct formatter *f, const char *key, char *(*put)(struct formatter *, char *))
+{
+	struct json *j = &f->json;
+	char *begin, *end;
+
+	json_key(j, key);
+	if (!json_room(j, (size_t)f->record->n_positions * 2 * ITEM_BYTES + 2))
+		return;
+	begin = JSON_PUT(j->text + j->size, "[");
+	end = put(f, begin);
+	end = JSON_PUT(end > begin ? end - 1 : end, "]");
+	j->size = (size_t)(end - j->text);
+	j->comma = true;
 }
 
 void
 write_positions(struct formatter *f)
 {
-	write_packet_positions(f);
+	write_list(f, "packetPos", put_positions);
 	if (f->conf.packet_lengths)
-		write_packet_lengths(f);
-	write_file_numbers(f);
+		write_list(f, "packetLen", put_lengths);
+	write_list(f, "fileId", put_files);
 }

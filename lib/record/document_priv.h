@@ -7,13 +7,17 @@
 #include "document.h"
 #include "record_priv.h"
 
-/* Keys of a field as they stand in the text, made once. */
+/* Keys of a field as they stand in the text, made once. Short ones are padded, and copied without looking at their
+ * size. */
+enum { KEY_BYTES = 32 };
+
 struct key_text {
 	const char *text;
 	uint16_t size;
 };
 
 struct field_text {
+	const struct field *field;
 	const char *group;     /* what is before the first dot; NULL: the field is a member of the document itself */
 	struct key_text open;  /* "group":{ */
 	struct key_text name;  /* "tail": */
@@ -43,8 +47,9 @@ struct formatter {
 	struct field_values *values;
 	struct value_entry *entry; /* 0 is not used */
 	uint32_t n_entries, entries_max;
-	uint32_t n_markers; /* file numbers in packetPos */
-	uint8_t *long_text; /* RECORD_VALUE_BYTES_MAX */
+	struct key_text node; /* "node":"NAME" */
+	uint32_t n_markers;   /* file numbers in packetPos */
+	uint8_t *long_text;   /* RECORD_VALUE_BYTES_MAX */
 	field_id mac[2], vlan, protocol;
 
 	EVP_MD *sha1;
@@ -57,22 +62,29 @@ struct formatter {
 static inline void
 json_key_text(struct json *j, const struct key_text *key)
 {
-	json_raw(j, key->text, key->size);
+	uint32_t copied = key->size > KEY_BYTES ? key->size : KEY_BYTES;
+
+	if (!json_next(j, copied))
+		return;
+	if (key->size <= KEY_BYTES)
+		memcpy(j->text + j->size, key->text, KEY_BYTES);
+	else
+		memcpy(j->text + j->size, key->text, key->size);
+	j->size += key->size;
 	j->comma = false;
 }
-
-/* A member whose name is known when the program is built: one copy of fixed size. */
-#define JSON_KEY(j, name)                                                                                              \
-	do {                                                                                                           \
-		json_raw(j, "\"" name "\":", sizeof("\"" name "\":") - 1);                                             \
-		(j)->comma = false;                                                                                    \
-	} while (0)
 
 /* document_fields.c */
 int fields_text_create(struct formatter *);
 bool values_collect(struct formatter *, const struct record *); /* false: out of memory */
 void values_forget(struct formatter *);
-bool values_has(const struct formatter *, field_id);
+
+static inline bool
+values_has(const struct formatter *f, field_id id)
+{
+	return (f->touched[id / 64] >> id % 64 & 1) != 0; /* never for id 0 */
+}
+
 void write_field_values(struct formatter *, field_id); /* name and value, or count, name and array */
 void write_field_array(struct formatter *, field_id);  /* the array alone */
 void write_sorted_fields(struct formatter *);

@@ -1,8 +1,9 @@
 /* JSON text.
  *
- * Numbers are written two digits at a time after their length is known, so they need no second copy. Texts are looked
- * at eight bytes at a time: the eight are copied, and the first that needs care says how many of them count. A text may
- * grow sixfold; the room for that is made once, before the loop. */
+ * Numbers are cut into groups of four digits that do not wait for each other; stores are always four or eight bytes
+ * wide and the pointer moves by what counts (so writers ask for more room than they need). Texts are looked at eight
+ * bytes at a time: the eight are copied, and the first that needs care says how many of them count. A text may grow
+ * sixfold; the room for that is made once, before the loop. */
 #include "json.h"
 
 #include <math.h>
@@ -62,59 +63,78 @@ json_grow(struct json *j, size_t size)
 	return true;
 }
 
-static unsigned
-digits_of(uint64_t value)
+static uint32_t
+digit_pair(uint32_t value)
 {
-	static const uint64_t power[20] = {
-		0,
-		10,
-		100,
-		1000,
-		10000,
-		100000,
-		1000000,
-		10000000,
-		100000000,
-		1000000000,
-		10000000000,
-		100000000000,
-		1000000000000,
-		10000000000000,
-		100000000000000,
-		1000000000000000,
-		10000000000000000,
-		100000000000000000,
-		1000000000000000000,
-		10000000000000000000U,
-	};
-	/* 1233 / 4096 is log10(2): a guess that is right or one too low. */
-	unsigned guess = (unsigned)(64 - __builtin_clzll(value | 1)) * 1233 >> 12;
+	uint16_t pair;
 
-	return guess + (value >= power[guess]);
+	memcpy(&pair, digit_pairs + 2 * value, sizeof(pair));
+	return pair;
+}
+
+/* The four digits of a number below 10^4, the first in the lowest byte. */
+static uint32_t
+four_digits(uint32_t value)
+{
+	return digit_pair(value / 100) | digit_pair(value % 100) << 16;
+}
+
+/* All eight digits of a number below 10^8. */
+static char *
+put_eight(char *out, uint32_t value)
+{
+	uint64_t digits = four_digits(value / 10000) | (uint64_t)four_digits(value % 10000) << 32;
+
+	memcpy(out, &digits, 8);
+	return out + 8;
+}
+
+/* A number below 10^4. Leading zeros are shifted away without a branch on how many there are: the lengths of numbers
+ * are not predictable. */
+static char *
+put_up_to_four(char *out, uint32_t value)
+{
+	unsigned zeroes = (value < 10) + (value < 100) + (value < 1000);
+	uint32_t digits = four_digits(value) >> 8 * zeroes;
+
+	memcpy(out, &digits, 4);
+	return out + 4 - zeroes;
+}
+
+/* A number below 10^8. */
+static char *
+put_short(char *out, uint32_t value)
+{
+	uint32_t digits;
+
+	if (value < 10000)
+		return put_up_to_four(out, value);
+	out = put_up_to_four(out, value / 10000);
+	digits = four_digits(value % 10000);
+	memcpy(out, &digits, 4);
+	return out + 4;
 }
 
 char *
 json_put_u64(char *out, uint64_t value)
 {
-	unsigned n = digits_of(value);
-	char *end = out + n, *p = end;
+	static const uint64_t unit = 100000000;
 
-	while (value >= 100) {
-		p -= 2;
-		memcpy(p, digit_pairs + value % 100 * 2, 2);
-		value /= 100;
+	if (value < unit)
+		return put_short(out, (uint32_t)value);
+	if (value < unit * unit) {
+		out = put_short(out, (uint32_t)(value / unit));
+		return put_eight(out, (uint32_t)(value % unit));
 	}
-	if (value >= 10)
-		memcpy(p - 2, digit_pairs + value * 2, 2);
-	else
-		p[-1] = (char)('0' + value);
-	return end;
+	out = put_short(out, (uint32_t)(value / (unit * unit)));
+	value %= unit * unit;
+	return put_eight(put_eight(out, (uint32_t)(value / unit)), (uint32_t)(value % unit));
 }
 
 void
 json_u64(struct json *j, uint64_t value)
 {
-	if (!json_next(j, 20))
+	if (!json_next(j, JSON_U64_BYTES))
 		return;
 	j->size = (size_t)(json_put_u64(j->text + j->size, value) - j->text);
 }
@@ -124,7 +144,7 @@ json_i64(struct json *j, int64_t value)
 {
 	uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
 
-	if (!json_next(j, 21))
+	if (!json_next(j, 1 + JSON_U64_BYTES))
 		return;
 	if (value < 0)
 		j->text[j->size++] = '-';
@@ -269,13 +289,23 @@ json_str(struct json *j, const void *text, size_t size, bool utf8)
 	j->size = (size_t)(out - j->text);
 }
 
+/* A byte's decimal digits and a dot: four bytes, of which the leading zeros are shifted away. */
+static char *
+put_octet(char *out, unsigned value)
+{
+	unsigned zeroes = (value < 10) + (value < 100);
+	uint32_t text = value / 100 | value / 10 % 10 << 8 | value % 10 << 16;
+
+	text = (text | (uint32_t)'.' << 24 | 0x303030) >> 8 * zeroes;
+	memcpy(out, &text, 4);
+	return out + 4 - zeroes;
+}
+
 static char *
 put_quad(char *out, const uint8_t *bytes)
 {
-	for (unsigned i = 0; i < 4; i++) {
-		out = json_put_u64(out, bytes[i]);
-		*out++ = '.';
-	}
+	for (unsigned i = 0; i < 4; i++)
+		out = put_octet(out, bytes[i]);
 	return out - 1;
 }
 
@@ -332,21 +362,38 @@ put_ipv6(char *out, const uint8_t address[16])
 	return out;
 }
 
+char *
+json_put_ip(char *out, const uint8_t address[16], unsigned ip_version)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (ip_version == 0)
+		ip_version = memcmp(address, mapped, sizeof(mapped)) == 0 ? 4 : 6;
+	return ip_version == 4 ? put_quad(out, address + 12) : put_ipv6(out, address);
+}
+
 void
 json_ip(struct json *j, const uint8_t address[16], unsigned ip_version)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	char *out;
 
-	if (!json_next(j, 64))
+	if (!json_next(j, 48))
 		return;
-	if (ip_version == 0)
-		ip_version = memcmp(address, mapped, sizeof(mapped)) == 0 ? 4 : 6;
 	out = j->text + j->size;
 	*out++ = '"';
-	out = ip_version == 4 ? put_quad(out, address + 12) : put_ipv6(out, address);
+	out = json_put_ip(out, address, ip_version);
 	*out++ = '"';
 	j->size = (size_t)(out - j->text);
+}
+
+char *
+json_put_hex(char *out, const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		*out++ = hex_digits[bytes[i] >> 4];
+		*out++ = hex_digits[bytes[i] & 15];
+	}
+	return out;
 }
 
 void
@@ -358,10 +405,7 @@ json_hex(struct json *j, const uint8_t *bytes, size_t size)
 		return;
 	out = j->text + j->size;
 	*out++ = '"';
-	for (size_t i = 0; i < size; i++) {
-		*out++ = hex_digits[bytes[i] >> 4];
-		*out++ = hex_digits[bytes[i] & 15];
-	}
+	out = json_put_hex(out, bytes, size);
 	*out++ = '"';
 	j->size = (size_t)(out - j->text);
 }

@@ -160,7 +160,37 @@ void json_ip(struct json *, const uint8_t address[16], unsigned ip_version);
 /* A text of lower-case hex digits. */
 void json_hex(struct json *, const uint8_t *bytes, size_t size);
 
-/* Decimal digits; returns the end. 'out' needs 20 bytes. */
+/* For text of which most is known beforehand: the caller makes room for all of it, and moves a pointer of its own
+ * through it, which a compiler keeps in a register. Each returns the end of what it wrote. */
+
+/* Decimal digits. 'out' needs JSON_U64_BYTES, more than the longest number has. */
+enum { JSON_U64_BYTES = 24 };
 char *json_put_u64(char *out, uint64_t);
+
+/* Twice 'size' hex digits. */
+char *json_put_hex(char *out, const uint8_t *bytes, size_t size);
+
+/* As json_ip(), without quotes; 'out' needs 46 bytes. */
+char *json_put_ip(char *out, const uint8_t address[16], unsigned ip_version);
+
+/* A text constant. */
+#define JSON_PUT(out, literal) json_put_bytes((out), (literal), sizeof(literal) - 1)
+
+static inline char *
+json_put_bytes(char *out, const char *bytes, size_t size)
+{
+	memcpy(out, bytes, size);
+	return out + size;
+}
+
+/* Counts are mostly small. */
+static inline char *
+json_put_count(char *out, uint64_t value)
+{
+	if (value >= 10)
+		return json_put_u64(out, value);
+	*out = (char)('0' + value);
+	return out + 1;
+}
 
 #endif

@@ -1,65 +1,66 @@
 /* Packet positions of a record: gap coded.
  *
- * One entry is a varint of (zigzag(position - last) << 1 | other file), then, when the bit is set, a varint of the file
- * (the gap is then the position itself), then a varint of the length. The packets of a session that lie close together
- * cost three to five bytes each. */
+ * One entry is a byte that says how long the others are, then the distance from the last position, the file when it is
+ * another (the distance is then the position itself), and the length. The packets of a session that lie close together
+ * cost four to six bytes each. Lengths are in front, and not in each byte as with varints, so that reading has no loop
+ * whose end nobody can predict; a dozen positions are half of what there is to read of a typical record. */
 #include "record_priv.h"
-
-enum { ENTRY_BYTES_MAX = 10 + 5 + 5 };
 
 COUNTER_LOSS(position_lost, "record.position_lost", "packet positions that found no room in the record chunks",
 	     LEDGER_NONE);
 
-static uint8_t *
-put_varint(uint8_t *p, uint64_t value)
+static unsigned
+bytes_of(uint64_t value)
 {
-	while (value >= 0x80) {
-		*p++ = (uint8_t)(value | 0x80);
-		value >>= 7;
+	return (71 - (unsigned)__builtin_clzll(value | 1)) / 8;
+}
+
+static unsigned
+length_code(uint32_t length)
+{
+	return length == 0 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3;
+}
+
+/* The chunk that has room for an entry and its reach; NULL: the pool is empty. */
+static struct record_chunk *
+chunk_with_room(struct record_pool *pool, struct record *r)
+{
+	struct record_chunk *c = r->positions_last;
+
+	if (chunk_room(c) < POSITION_REACH_BYTES) {
+		c->next = record_chunk_get(pool, r);
+		if (c->next == NULL)
+			return NULL;
+		c = r->positions_last = c->next;
 	}
-	*p++ = (uint8_t)value;
-	return p;
+	UNPOISON(c->bytes + c->used, POSITION_REACH_BYTES);
+	return c;
 }
 
-static uint64_t
-get_varint(const uint8_t **p)
-{
-	uint64_t value = 0;
-	unsigned shift = 0;
-	uint8_t byte;
-
-	do {
-		byte = *(*p)++;
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte >= 0x80);
-	return value;
-}
-
-/* Positions are file offsets: 62 bits are plenty, and leave room for the sign and the flag. */
 bool
 record_add_position(struct record_pool *pool, struct record *r, uint32_t file, uint64_t position, uint32_t length)
 {
 	bool other_file = file != r->file_last;
-	int64_t gap = (int64_t)(position - (other_file ? 0 : r->position_last));
-	uint8_t entry[ENTRY_BYTES_MAX], *p = entry;
-	struct record_chunk *c = r->positions_last;
-	uint32_t size;
+	uint64_t base = other_file ? 0 : r->position_last;
+	uint64_t gap = position >= base ? position - base : base - position;
+	unsigned gap_bytes = bytes_of(gap), code = length_code(length);
+	struct record_chunk *c = chunk_with_room(pool, r);
+	uint8_t *entry, *p;
 
-	p = put_varint(p, ((uint64_t)gap << 1 ^ (uint64_t)(gap >> 63)) << 1 | other_file);
-	if (other_file)
-		p = put_varint(p, file);
-	p = put_varint(p, length);
-	size = (uint32_t)(p - entry);
-	if (chunk_room(c) < size) {
-		c->next = record_chunk_get(pool, r);
-		if (c->next == NULL) {
-			COUNTER_ADD(pool->counters, position_lost, 1);
-			return false;
-		}
-		c = r->positions_last = c->next;
+	if (c == NULL) {
+		COUNTER_ADD(pool->counters, position_lost, 1);
+		return false;
 	}
-	memcpy(chunk_take(c, size), entry, size);
+	p = entry = c->bytes + c->used;
+	*p++ = (uint8_t)((gap_bytes - 1) | code << POSITION_LENGTH_SHIFT | (other_file ? POSITION_OTHER_FILE : 0) |
+			 (position < base ? POSITION_GOES_BACK : 0));
+	memcpy(p, &gap, sizeof(gap));
+	p += gap_bytes;
+	memcpy(p, &file, sizeof(file));
+	p += other_file ? sizeof(file) : 0;
+	memcpy(p, &length, sizeof(length));
+	p += position_length_bytes[code];
+	c->used = (uint16_t)(p - c->bytes);
 	r->n_positions++;
 	r->file_last = file;
 	r->position_last = position;
@@ -75,25 +76,15 @@ record_positions_begin(const struct record *r, struct record_position_iterator *
 bool
 record_positions_next(struct record_position_iterator *it, struct record_position *out)
 {
-	const uint8_t *p;
-	uint64_t code;
+	struct position_reader reader = {
+		.chunk = it->chunk, .offset = it->offset, .file = it->last.file, .position = it->last.position};
 
-	while (it->chunk != NULL && it->offset >= it->chunk->used) {
-		it->chunk = it->chunk->next;
-		it->offset = 0;
-	}
-	if (it->chunk == NULL)
+	if (!position_reader_next(&reader))
 		return false;
-	p = it->chunk->bytes + it->offset;
-	code = get_varint(&p);
-	if ((code & 1) != 0) {
-		it->last.file = (uint32_t)get_varint(&p);
-		it->last.position = 0;
-	}
-	code >>= 1;
-	it->last.position += code >> 1 ^ -(code & 1);
-	it->last.length = (uint32_t)get_varint(&p);
-	it->offset = (uint32_t)(p - it->chunk->bytes);
-	*out = it->last;
+	it->chunk = reader.chunk;
+	it->offset = reader.offset;
+	it->last.file = out->file = reader.file;
+	it->last.position = out->position = reader.position;
+	it->last.length = out->length = reader.length;
 	return true;
 }

@@ -156,7 +156,26 @@ struct value_walk {
 	bool continues; /* the value last returned is not the first piece of its text */
 	bool more;
 };
-struct value_head *value_walk_next(struct value_walk *);
+
+static inline struct value_head *
+value_walk_next(struct value_walk *walk)
+{
+	struct value_head *head;
+
+	while (walk->chunk != NULL && walk->offset >= walk->chunk->used) {
+		walk->chunk = walk->chunk->next;
+		walk->offset = 0;
+	}
+	if (walk->chunk == NULL)
+		return NULL;
+	/* The walk is for readers and for the owner; only the owner writes through what it finds. */
+	head = (struct value_head *)(uintptr_t)(walk->chunk->bytes + walk->offset);
+	walk->offset += value_bytes(head);
+	walk->continues = walk->more;
+	walk->more = head->more;
+	return head;
+}
+
 /* Is the value that starts at this piece these bytes? */
 bool value_equal(const struct record *, const struct value_head *, const struct value *);
 /* Copies the text that starts at this piece, at most RECORD_VALUE_BYTES_MAX bytes; returns its size. */
@@ -164,6 +183,61 @@ uint32_t value_gather(const struct record *, const struct value_head *, uint8_t 
 bool record_add_value(struct record_pool *, struct record *, const struct value *);
 uint32_t field_name_estimate(const struct field *);
 uint32_t value_estimate(const struct value *);
+
+/* Packet positions (record_positions.c): the first byte of an entry. */
+enum {
+	POSITION_GAP_BYTES = 7,	   /* less one */
+	POSITION_LENGTH_SHIFT = 3, /* bytes of the length: 0, 1, 2 or 4 */
+	POSITION_LENGTH_CODES = 3,
+	POSITION_OTHER_FILE = 1 << 5, /* four bytes follow the gap */
+	POSITION_GOES_BACK = 1 << 6,  /* the gap is negative */
+	/* Entries are written and read by whole words, which reach beyond the entry: so much room stays behind the
+	   last. */
+	POSITION_REACH_BYTES = 1 + 8 + 4 + 4 + 7,
+};
+static const uint8_t position_length_bytes[] = {0, 1, 2, 4};
+
+/* A walk over the positions whose state a compiler can keep in registers: a copy of a struct whose members were just
+ * written one by one waits for the stores, which was half the time of a document. */
+struct position_reader {
+	const struct record_chunk *chunk;
+	uint32_t offset;
+	uint32_t file, length; /* of the entry last read */
+	uint64_t position;
+};
+
+static inline bool
+position_reader_next(struct position_reader *r)
+{
+	const uint8_t *entry, *p;
+	unsigned gap_bytes, length_bytes;
+	uint32_t length;
+	uint64_t gap;
+
+	while (r->chunk != NULL && r->offset >= r->chunk->used) {
+		r->chunk = r->chunk->next;
+		r->offset = 0;
+	}
+	if (r->chunk == NULL)
+		return false;
+	entry = r->chunk->bytes + r->offset;
+	gap_bytes = (entry[0] & POSITION_GAP_BYTES) + 1u;
+	length_bytes = position_length_bytes[entry[0] >> POSITION_LENGTH_SHIFT & POSITION_LENGTH_CODES];
+	p = entry + 1;
+	memcpy(&gap, p, sizeof(gap));
+	gap &= UINT64_MAX >> (64 - 8 * gap_bytes);
+	p += gap_bytes;
+	if ((entry[0] & POSITION_OTHER_FILE) != 0) {
+		memcpy(&r->file, p, sizeof(r->file));
+		p += sizeof(r->file);
+		r->position = 0;
+	}
+	memcpy(&length, p, sizeof(length));
+	r->length = length & (uint32_t)(UINT64_C(0xffffffff) >> (32 - 8 * length_bytes));
+	r->position += (entry[0] & POSITION_GOES_BACK) != 0 ? -gap : gap;
+	r->offset += (uint32_t)(p - entry) + length_bytes;
+	return true;
+}
 
 /* record_index.c */
 struct field_slot {

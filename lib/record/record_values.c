@@ -22,25 +22,6 @@ enum {
 COUNTER_LOSS(value_lost, "record.value_lost", "field values that found no room in the record chunks", LEDGER_NONE);
 COUNTER(text_cut, "record.text_cut", "texts cut to 16384 bytes", LEDGER_NONE, LEDGER_IN);
 
-struct value_head *
-value_walk_next(struct value_walk *walk)
-{
-	struct value_head *head;
-
-	while (walk->chunk != NULL && walk->offset >= walk->chunk->used) {
-		walk->chunk = walk->chunk->next;
-		walk->offset = 0;
-	}
-	if (walk->chunk == NULL)
-		return NULL;
-	/* The walk is for readers and for the owner; only the owner writes through what it finds. */
-	head = (struct value_head *)(uintptr_t)(walk->chunk->bytes + walk->offset);
-	walk->offset += value_bytes(head);
-	walk->continues = walk->more;
-	walk->more = head->more;
-	return head;
-}
-
 bool
 value_equal(const struct record *r, const struct value_head *head, const struct value *v)
 {
