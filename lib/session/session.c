@@ -434,6 +434,9 @@ session_new(struct session_table *t, const struct packet *p)
 		s->flags ^= SESSION_REVERSED;
 	if (row->type == SESSION_OTHER && row->has_addresses && p->ip_version != 0)
 		note_endpoints(t, s, p, row);
+	/* Encrypted packets tell no more than the first does (espSavePackets). */
+	if (row->type == SESSION_ESP && !t->conf->esp_save_packets)
+		session_store_at_most(t, s, 1);
 	apply_ops(t, s);
 	t->live[row->type]++;
 	session_timer_start(t, s);

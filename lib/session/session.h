@@ -33,6 +33,7 @@ struct session_conf {
 	uint32_t tcp_closing_timeout_s, tcp_save_timeout_s;
 	uint32_t max_packets;	    /* maxPackets: mid-save */
 	uint32_t max_streams;	    /* maxStreams, of all workers */
+	bool esp_save_packets;	    /* espSavePackets */
 	bool packet_lengths;	    /* enablePacketLen */
 	bool dry_run;		    /* records even without stored packets */
 	struct conf_list tags;	    /* -t */
@@ -78,7 +79,8 @@ void session_prefetch_burst(struct session_table *, const struct packet *, unsig
  * (counted). */
 void session_lookup(struct session_table *, struct packet *);
 
-/* The file number of the session's packet that was stored before, in its current interval; 0: none. For writer_append(). */
+/* The file number of the session's packet that was stored before, in its current interval; 0: none. For
+ * writer_append(). */
 uint32_t session_file(const struct session *);
 
 /* After the packet was stored. May save (mid-save, maxPackets) before it counts the packet's headers, as the reference
