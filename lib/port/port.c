@@ -33,8 +33,11 @@ enum {
 	RX_DESCRIPTORS = 2048,
 	TX_DESCRIPTORS = 256,
 	RSS_KEY_MAX = 64,
-	FRAME_OVERHEAD = 26 /* Ethernet, 2 VLANs, CRC */
+	RSS_KEY_DEFAULT = 40, /* of a driver that does not say */
+	FRAME_OVERHEAD = 26   /* Ethernet, 2 VLANs, CRC */
 };
+static const uint64_t rss_flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
+
 enum { BASE_PACKETS, BASE_MISSED, BASE_ERRORS, BASE_NO_MBUF };
 
 static int
@@ -76,22 +79,37 @@ largest_mtu(const struct rte_eth_dev_info *info, struct rte_mempool *pool)
 	return mtu > RTE_ETHER_MTU ? mtu : 0;
 }
 
+static bool
+wants_rss(const struct port *port, const struct rte_eth_dev_info *info)
+{
+	return port->n_queues > 1 && (info->flow_type_rss_offloads & rss_flows) != 0 &&
+	       info->hash_key_size <= RSS_KEY_MAX;
+}
+
+/* 'key' has RSS_KEY_MAX bytes and has to live as long as the result. */
+static struct rte_eth_rss_conf
+symmetric_rss(const struct rte_eth_dev_info *info, uint8_t *key)
+{
+	for (unsigned i = 0; i < RSS_KEY_MAX; i++)
+		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+	return (struct rte_eth_rss_conf){
+		.rss_key = info->hash_key_size > 0 ? key : NULL,
+		.rss_key_len = info->hash_key_size,
+		.rss_hf = info->flow_type_rss_offloads & rss_flows,
+	};
+}
+
 static int
 configure(const struct port *port, const struct rte_eth_dev_info *info, struct rte_mempool *pool)
 {
-	static const uint64_t wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
 	struct rte_eth_conf conf = {.rxmode.mtu = largest_mtu(info, pool)};
 	uint8_t key[RSS_KEY_MAX];
 	int rc;
 
 	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-	if (port->n_queues > 1 && (info->flow_type_rss_offloads & wanted) != 0 && info->hash_key_size <= RSS_KEY_MAX) {
-		for (unsigned i = 0; i < RSS_KEY_MAX; i++)
-			key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+	if (wants_rss(port, info)) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_key = info->hash_key_size > 0 ? key : NULL;
-		conf.rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
-		conf.rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & wanted;
+		conf.rx_adv_conf.rss_conf = symmetric_rss(info, key);
 	}
 	rc = rte_eth_dev_configure(port->id, port->n_queues, 0, &conf);
 	if (rc != 0 && conf.rxmode.mtu != 0) {
@@ -99,6 +117,31 @@ configure(const struct port *port, const struct rte_eth_dev_info *info, struct r
 		rc = rte_eth_dev_configure(port->id, port->n_queues, 0, &conf);
 	}
 	return rc;
+}
+
+/* Some drivers (net_null) pass over what they are configured with. */
+static void
+check_rss(const struct port *port, const struct rte_eth_dev_info *info)
+{
+	uint8_t key[RSS_KEY_MAX], set[RSS_KEY_MAX] = {0};
+	struct rte_eth_rss_conf wanted = symmetric_rss(info, key);
+	struct rte_eth_rss_conf found = {.rss_key = set, .rss_key_len = sizeof(set)};
+	int rc;
+
+	if (!wants_rss(port, info))
+		return;
+	if (wanted.rss_key == NULL) {
+		wanted.rss_key = key;
+		wanted.rss_key_len = RSS_KEY_DEFAULT;
+	}
+	if (rte_eth_dev_rss_hash_conf_get(port->id, &found) == 0 && memcmp(set, key, wanted.rss_key_len) == 0)
+		return;
+	rc = rte_eth_dev_rss_hash_update(port->id, &wanted);
+	if (rc != 0)
+		LOG_WARN(
+			"port.rss",
+			"port=%u error=\"%s\" do=\"use one queue, or expect both directions of a flow on two workers\"",
+			port->id, rte_strerror(-rc));
 }
 
 static int
@@ -138,6 +181,7 @@ bring_up(struct port *port, const struct rte_eth_dev_info *info, struct rte_memp
 	rc = rte_eth_dev_start(port->id);
 	if (rc != 0)
 		return fail(port, rc, "cannot be started", why, why_size);
+	check_rss(port, info);
 	rc = rte_eth_promiscuous_enable(port->id);
 	if (rc != 0 && rc != -ENOTSUP)
 		LOG_WARN("port.promiscuous", "port=%u error=\"%s\"", port->id, rte_strerror(-rc));

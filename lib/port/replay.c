@@ -141,6 +141,8 @@ stage_marker(struct replay *r, enum packet_meta_kind kind, uint64_t clock_ns)
 	for (unsigned i = 0; i < r->n_workers; i++) {
 		struct rte_mbuf *m = take_mbuf(r);
 
+		m->data_len = 0;
+		m->pkt_len = 0;
 		*(struct packet_meta *)rte_mbuf_to_priv(m) = (struct packet_meta){
 			.kind = (uint8_t)kind, .time_ns = clock_ns, .clock_ns = clock_ns, .sequence = r->sequence};
 		stage_mbuf(&r->stage[i], m, false);

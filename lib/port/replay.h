@@ -60,7 +60,7 @@ struct replay_input {
 	uint16_t link_type;
 	uint32_t snap_length;
 	uint64_t size_bytes, read_bytes;
-	uint64_t packets;  /* records read, stored or not */
+	uint64_t packets;	    /* records read, stored or not */
 	uint64_t first_ns, last_ns; /* of the first and the last record */
 };
 const struct replay_input *replay_input(const struct replay *, uint32_t index);
