@@ -158,7 +158,7 @@ session_table_create(const struct session_table_params *params)
 {
 	struct session_table *t;
 
-	if (params->max_sessions < 2 * BUCKET_ENTRIES || params->max_sessions > BUCKET_INDEX_MAX) {
+	if (params->max_sessions == 0 || params->max_sessions > BUCKET_INDEX_MAX) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -484,6 +484,8 @@ session_lookup(struct session_table *t, struct packet *p)
 	p->session = NULL;
 	p->direction = 0;
 	p->store = false;
+	p->file = 0;
+	p->position = 0;
 	if (unlikely(p->verdict != PACKET_OK || p->hash == 0))
 		return;
 	handle = find(t, p->hash, &p->key);

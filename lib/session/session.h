@@ -33,8 +33,8 @@ struct session_conf {
 	uint32_t tcp_closing_timeout_s, tcp_save_timeout_s;
 	uint32_t max_packets;	    /* maxPackets: mid-save */
 	uint32_t max_streams;	    /* maxStreams, of all workers */
-	bool esp_save_packets;	    /* espSavePackets */
-	bool packet_lengths;	    /* enablePacketLen */
+	bool packet_lengths;	    /* enablePacketLen, a setting of lib/record */
+	bool esp_save_packets;	    /* else only the first of an ESP session is stored */
 	bool dry_run;		    /* records even without stored packets */
 	struct conf_list tags;	    /* -t */
 	const struct field_op *ops; /* --op, parsed */
@@ -75,12 +75,12 @@ void session_table_destroy(struct session_table *); /* accepts NULL; sessions st
 
 void session_prefetch_burst(struct session_table *, const struct packet *, unsigned n);
 
-/* Sets p->session, p->direction and p->store. p->session is NULL when the packet has no key or no session can be had
- * (counted). */
+/* Sets p->session, p->direction and p->store, and p->file and p->position to none. p->session is NULL when the packet
+ * has no key. */
 void session_lookup(struct session_table *, struct packet *);
 
-/* The file number of the session's packet that was stored before, in its current interval; 0: none. For
- * writer_append(). */
+/* For the files document: the file of the packet of this session that was stored before, in the session's current
+ * interval; 0: none, or no file has a number. */
 uint32_t session_file(const struct session *);
 
 /* After the packet was stored. May save (mid-save, maxPackets) before it counts the packet's headers, as the reference

@@ -141,6 +141,7 @@ syn(struct session_table *t, struct session *s, const struct packet *p, const st
 {
 	struct session_start *start = session_start_of(t, s);
 	unsigned d = p->direction;
+	bool acknowledged = (s->flags & TCP_SYN_ACK_FIRST) != 0 && seg->seq == start->tcp.isn[d];
 
 	count_low(t, s, TCP_LOW_SYN);
 	if (start->tcp.syn_ms == 0) {
@@ -157,7 +158,7 @@ syn(struct session_table *t, struct session *s, const struct packet *p, const st
 		s->flags |= (uint32_t)TCP_SYN_SEEN_0 << d;
 		start->tcp.isn[d] = seg->seq;
 		/* The other side's SYN-ACK came first and has acknowledged this very number. */
-		if ((s->flags & TCP_SYN_ACK_SEEN_0 << !d) != 0 && s->tcp_next[d] == seg->seq + 1)
+		if ((s->flags & TCP_SYN_ACK_SEEN_0 << !d) != 0 && acknowledged)
 			s->flags |= TCP_SYN_VALIDATED;
 	}
 	if (s->tcp_next[d] == 0)
@@ -172,8 +173,11 @@ syn_ack(struct session_table *t, struct session *s, const struct packet *p, cons
 	unsigned d = p->direction;
 
 	count_low(t, s, TCP_LOW_SYN_ACK);
-	if ((s->flags & TCP_STARTED) == 0)
-		s->flags |= TCP_SYN_ACK_FIRST;
+	if ((s->flags & TCP_STARTED) == 0) {
+		s->flags |= TCP_SYN_ACK_FIRST | (d == 0 ? TCP_SYN_FROM_1 : 0);
+		/* What the client must have begun with, when its SYN comes late. */
+		start->tcp.isn[!d] = seg->ack - 1;
+	}
 	if ((s->flags & TCP_SYN_ACK_SEEN_0 << d) == 0) {
 		s->flags |= (uint32_t)TCP_SYN_ACK_SEEN_0 << d;
 		start->tcp.isn[d] = seg->seq;

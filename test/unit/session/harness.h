@@ -13,6 +13,7 @@ struct rig {
 	uint32_t max_sessions, start_sessions, record_chunks;
 	bool no_expire; /* leave it to the look-up */
 	bool no_store;	/* the writer fails */
+	bool esp;	/* trackESP */
 	uint32_t file;	/* packets are stored in */
 
 	struct counters *counters;

@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include "decode_priv.h"
+
 #include <stdlib.h>
 
 static struct record *pulled;
@@ -45,7 +47,7 @@ rig_start(struct rig *r)
 
 	session_conf_finish(&r->conf);
 	counters_attach(r->counters, "test");
-	r->decode = decode_conf_create(NULL);
+	r->decode = decode_conf_create_from(&(struct decode_settings){.track_esp = r->esp}, NULL);
 	r->records = record_pool_create(r->record_chunks, 0, r->counters);
 	params.records = r->records;
 	r->table = session_table_create(&params);

@@ -65,6 +65,25 @@ TEST(a_syn_ack_that_comes_first_makes_its_receiver_the_source)
 	rig_stop(&r);
 }
 
+TEST(a_syn_that_comes_after_its_syn_ack_belongs_to_it_even_after_a_fin)
+{
+	struct rig r;
+	struct record *rec;
+
+	start(&r);
+	TCP(&r, 0, .from = 1, .flags = TCP_S | TCP_A, .seq = 5000, .ack = 1001);
+	TCP(&r, 1, .flags = TCP_F | TCP_A, .seq = 1001, .ack = 5001);
+	TCP(&r, 2, .flags = TCP_S, .seq = 1000);
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_EQ(rec->summary.packets[0], 2);
+	EXPECT(rec->summary.syn_validated && rec->summary.has_seq_source);
+	EXPECT_EQ(rec->summary.seq[0], 1000);
+	EXPECT_EQ(rec->summary.source_isn_count, 1);
+	EXPECT(rig_record(&r) == NULL);
+	rig_stop(&r);
+}
+
 TEST(a_wrong_acknowledgment_validates_nothing)
 {
 	struct rig r;

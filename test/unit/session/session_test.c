@@ -496,6 +496,28 @@ TEST(icmp_types_and_codes_of_all_packets_are_recorded)
 	rig_stop(&r);
 }
 
+TEST(of_an_esp_session_only_the_first_packet_is_stored)
+{
+	static const uint8_t frame[] = {2,  0, 0, 0, 0, 1, 2,  0, 0, 0,	 0, 2, 8, 0,  0x45, 0, 0,
+					36, 0, 0, 0, 0, 9, 50, 0, 0, 10, 0, 0, 5, 10, 0,    0, 6,
+					1,  2, 3, 4, 0, 0, 0,  1, 0, 0,	 0, 0, 0, 0,  0,    0};
+	struct rig r;
+	struct record *rec;
+
+	rig_init(&r);
+	r.esp = true;
+	rig_start(&r);
+	for (unsigned i = 0; i < 3; i++)
+		rig_frame(&r, i, frame, sizeof(frame));
+	rig_flush(&r);
+	rec = rig_record(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_EQ(rec->summary.packets[0], 3);
+	EXPECT_STR(rig_positions(rec), "24");
+	EXPECT_STR(rig_values(rec, "tags"), "truncated-pcap");
+	rig_stop(&r);
+}
+
 TEST(all_igmp_is_one_session_with_the_addresses_of_the_first_packet)
 {
 	static const uint8_t frame[] = {1, 0, 0x5e, 0, 0, 1,  2, 0, 0, 0,   0, 5, 8, 0,	   0x45, 0, 0, 28,  0, 0, 0,
