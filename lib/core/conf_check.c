@@ -68,11 +68,17 @@ struct nearest {
 static void
 nearest_try(struct nearest *nearest, const char *word, const char *candidate)
 {
-	/* Wrong case alone is always near. */
-	unsigned d = strcasecmp(word, candidate) == 0 ? 0 : distance(word, candidate);
-
+	size_t n = strlen(word), m = strlen(candidate);
 	/* With a third of its letters wrong it is another word. */
-	if (d < nearest->distance && d <= least(COST_EDIT * (1 + (unsigned)strlen(word) / 4), 8)) {
+	unsigned limit = least(COST_EDIT * (1 + (unsigned)n / 4), 8), d;
+
+	if (strcasecmp(word, candidate) == 0)
+		d = 0; /* Wrong case alone is always near. */
+	else if (COST_EDIT * (n > m ? n - m : m - n) > limit)
+		return;
+	else
+		d = distance(word, candidate);
+	if (d < nearest->distance && d <= limit) {
 		nearest->word = candidate;
 		nearest->distance = d;
 	}
