@@ -4,13 +4,14 @@
  * the whole packet. Handlers that carry other packets call back into the dispatch functions here, so depth is bounded
  * by PACKET_DISPATCH_MAX and not by what a sender wrote.
  *
- * Nearly all packets are Ethernet II, IPv4 without options, then TCP or UDP. packet_decode_fast() reads these after one
- * check of 54 bytes. It decides nothing by itself: whatever is not exactly in order (a fragment, a bad length, a UDP
- * port with a handler) goes to the general path, and a test holds both against each other over all reference captures.
- */
+ * Nearly all packets are Ethernet II with at most two VLAN tags, IPv4 without options, then TCP or UDP. decode_fast()
+ * reads these after two or three length checks, in 40 % of the general path's time. It decides nothing by itself:
+ * whatever is not exactly in order (a fragment, a bad length, a UDP port with a handler) goes to the general path, and
+ * a test holds both against each other over all reference captures. */
 
 #include "decode_priv.h"
 #include "flow_key_priv.h"
+#include "key_priv.h"
 
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
@@ -27,10 +28,7 @@ COUNTER(packet_filtered, "packet.filtered", "packets that a filter drops", LEDGE
 /* Distance at which frames are fetched ahead: about the time one takes, times the latency of the next cache. */
 enum { PREFETCH_PACKETS = 6 };
 
-enum { RUNT_BYTES = 4 };
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packet_decode_fast() composes the key's words");
-_Static_assert(offsetof(struct flow_key, port) == 32 && offsetof(struct flow_key, protocol) == 39, "see key_tail()");
+enum { RUNT_BYTES = 4, VLAN_TAG_BYTES = 4, FAST_TAGS_MAX = 2 };
 
 static void
 packet_reset(struct packet *p)
@@ -122,116 +120,141 @@ link_decoder(uint16_t link_type)
 enum packet_verdict
 packet_decode_general(const struct decode_conf *conf, struct packet *p)
 {
-	packet_handler decode = link_decoder(p->link_type);
+	packet_handler handle = link_decoder(p->link_type);
 	enum packet_verdict verdict;
 
 	packet_reset(p);
 	p->is_ethernet = p->link_type == LINK_ETHERNET || p->link_type == LINK_ETHERNET_MPACKET;
 	if (p->captured_bytes <= RUNT_BYTES)
 		return p->verdict = PACKET_CORRUPT;
-	if (decode == NULL)
+	if (handle == NULL)
 		return p->verdict = PACKET_UNKNOWN_ETHER;
 
-	verdict = decode(conf, p, cursor_make(p->data, p->captured_bytes));
+	verdict = handle(conf, p, cursor_make(p->data, p->captured_bytes));
 	if (verdict == PACKET_CORRUPT && conf->save.corrupt && packet_key_corrupt(p))
 		verdict = PACKET_OK;
 	return p->verdict = (uint8_t)verdict;
 }
 
-/* The last 8 bytes of a key: ports, tracking, protocol. */
-static inline uint64_t
-key_tail(uint16_t first_port, uint16_t second_port, uint32_t tracking, uint8_t protocol)
+/* 'ip': the 40 bytes behind the link header, which ends at 'offset'. A constant offset makes most of it constant. */
+static inline __attribute__((always_inline)) bool
+decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t *ip, uint32_t offset, uint16_t vlan)
 {
-	return (uint64_t)protocol << 56 | (uint64_t)(tracking & 0xff) << 48 | (uint64_t)(tracking >> 8 & 0xff) << 40 |
-	       (uint64_t)(tracking >> 16 & 0xff) << 32 | (uint64_t)second_port << 16 | first_port;
-}
+	uint32_t transport_offset = offset + IPV4_HEADER_BYTES, total_bytes = read_be16(&ip[2]);
+	uint32_t transport_bytes, header_bytes, payload_bytes, data_bytes = 0;
+	uint64_t tail;
+	uint8_t protocol;
 
-/* 'address' in host order. Stored as words: the hash loads them as such. */
-static inline void
-key_set_ipv4(uint8_t out[16], uint32_t address)
-{
-	uint64_t word[2] = {0, (uint64_t)__builtin_bswap32(address) << 32 | 0xffff0000};
-
-	memcpy(out, word, sizeof(word));
-}
-
-static inline void
-key_fast(const struct decode_conf *conf, struct packet *p, const uint8_t *frame, uint8_t protocol)
-{
-	uint32_t source = read_be32(&frame[26]), destination = read_be32(&frame[30]);
-	uint16_t source_port = read_be16(&frame[34]), destination_port = read_be16(&frame[36]);
-	bool reversed = ((uint64_t)source << 16 | source_port) > ((uint64_t)destination << 16 | destination_port);
-	uint64_t tail = key_tail(reversed ? destination_port : source_port, reversed ? source_port : destination_port,
-				 packet_tracking_id(conf, p), protocol);
-
-	key_set_ipv4(p->key.address[0], reversed ? destination : source);
-	key_set_ipv4(p->key.address[1], reversed ? source : destination);
-	memcpy(p->key.port, &tail, sizeof(tail));
-	p->protocol = protocol;
-	p->reversed = reversed;
-}
-
-/* False: not such a packet, or not a good one. The offsets are those of a frame without VLAN tags and IP options: the
- * IP header is at 14, the transport header at 34. */
-bool
-packet_decode_fast(const struct decode_conf *conf, struct packet *p)
-{
-	enum { IP = ETHERNET_HEADER_BYTES, TRANSPORT = IP + IPV4_HEADER_BYTES };
-	struct cursor c = cursor_make(p->data, p->captured_bytes);
-	const uint8_t *frame = cursor_take(&c, TRANSPORT + TCP_HEADER_BYTES);
-	uint32_t total_bytes, transport_bytes, header_bytes, payload_bytes;
-
-	if (unlikely(frame == NULL || p->link_type != LINK_ETHERNET || !conf->fast))
-		return false;
-	/* Ethertype, version and header length at once; then flags and fragment offset. */
-	if (unlikely((read_be32(&frame[12]) & 0xffffff00) != 0x08004500 || (read_be16(&frame[20]) & 0x3fff) != 0))
-		return false;
-	total_bytes = read_be16(&frame[16]);
-	if (unlikely(total_bytes < IPV4_HEADER_BYTES || total_bytes > p->captured_bytes - IP))
+	/* Version and header length; flags and fragment offset; total length. */
+	if (unlikely(ip[0] != 0x45 || (read_be16(&ip[6]) & 0x3fff) != 0 || total_bytes < IPV4_HEADER_BYTES ||
+		     total_bytes > p->captured_bytes - offset))
 		return false;
 	transport_bytes = total_bytes - IPV4_HEADER_BYTES;
 
-	packet_reset(p);
-	if (likely(frame[23] == IP_PROTOCOL_TCP)) {
-		header_bytes = (uint32_t)(frame[46] >> 4) * 4;
-		if (unlikely(header_bytes < TCP_HEADER_BYTES || header_bytes > p->captured_bytes - TRANSPORT))
+	if (likely(ip[9] == IP_PROTOCOL_TCP)) {
+		header_bytes = (uint32_t)(ip[32] >> 4) * 4;
+		if (unlikely(header_bytes < TCP_HEADER_BYTES || header_bytes > p->captured_bytes - transport_offset))
 			return false;
 		payload_bytes = transport_bytes > header_bytes ? transport_bytes - header_bytes : 0;
-		key_fast(conf, p, frame, conf->tcp);
-	} else if (frame[23] == IP_PROTOCOL_UDP) {
-		uint32_t length = read_be16(&frame[38]);
+		protocol = conf->tcp;
+	} else if (likely(ip[9] == IP_PROTOCOL_UDP)) {
+		uint32_t length = read_be16(&ip[24]);
 
 		if (unlikely(length < UDP_HEADER_BYTES || length > transport_bytes ||
-			     bit_test(conf->udp_port_bits, read_be16(&frame[36]))))
+			     bit_test(conf->udp_port_bits, read_be16(&ip[22]))))
 			return false;
 		header_bytes = UDP_HEADER_BYTES;
-		payload_bytes = length - UDP_HEADER_BYTES;
-		p->data_bytes = payload_bytes;
-		key_fast(conf, p, frame, conf->udp);
+		payload_bytes = data_bytes = length - UDP_HEADER_BYTES;
+		protocol = conf->udp;
 	} else {
 		return false;
 	}
+
+	memset(&p->verdict, 0, offsetof(struct packet, key) - offsetof(struct packet, verdict));
+	p->hash = 0;
+	p->vlan = vlan;
+	tail = key_tail(0, protocol);
+	if (unlikely(conf->tracks))
+		tail = key_tail(packet_tracking_id(conf, p), protocol);
+	key_set_ipv4(p, read_be32(&ip[12]), read_be32(&ip[16]), read_be16(&ip[20]), read_be16(&ip[22]), tail);
+	p->protocol = protocol;
 	p->ip_version = 4;
-	p->ip_protocol = frame[23];
-	p->traffic_class = frame[15];
-	p->hop_limit = frame[22];
+	p->ip_protocol = ip[9];
+	p->traffic_class = ip[1];
+	p->hop_limit = ip[8];
 	p->dispatches = 2;
 	p->is_ethernet = true;
 	p->ethernet_offset = 0;
-	p->ip_offset = IP;
-	p->transport_offset = TRANSPORT;
+	p->ip_offset = (uint16_t)offset;
+	p->transport_offset = transport_offset;
 	p->transport_bytes = transport_bytes;
-	p->payload_offset = TRANSPORT + header_bytes;
+	p->payload_offset = transport_offset + header_bytes;
 	p->payload_bytes = payload_bytes;
+	p->data_bytes = data_bytes;
 	return true;
+}
+
+/* One or two tags. Apart from the untagged path, which is a third slower when it shares its code with this one. */
+static __attribute__((noinline)) bool
+decode_fast_tagged(const struct decode_conf *conf, struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+	uint16_t vlan = 0, type = ETHERTYPE_VLAN;
+	const uint8_t *ip;
+	unsigned tags;
+
+	cursor_skip(&c, ETHERNET_HEADER_BYTES);
+	for (tags = 0; type == ETHERTYPE_VLAN || type == ETHERTYPE_SERVICE_VLAN; tags++) {
+		const uint8_t *tag = cursor_take(&c, VLAN_TAG_BYTES);
+
+		if (tag == NULL || tags == FAST_TAGS_MAX)
+			return false;
+		if (vlan == 0)
+			vlan = read_be16(&tag[0]) & 0x0fff;
+		type = read_be16(&tag[2]);
+	}
+	ip = cursor_take(&c, IPV4_HEADER_BYTES + TCP_HEADER_BYTES);
+	if (type != ETHERTYPE_IPV4 || ip == NULL)
+		return false;
+	return decode_fast_ipv4(conf, p, ip, ETHERNET_HEADER_BYTES + tags * VLAN_TAG_BYTES, vlan);
+}
+
+/* False: not such a packet, or not a good one. */
+static inline bool
+decode_fast(const struct decode_conf *conf, struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+	const uint8_t *frame = cursor_take(&c, ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES);
+	uint16_t type;
+
+	if (unlikely(frame == NULL || p->link_type != LINK_ETHERNET || !conf->fast))
+		return false;
+	type = read_be16(&frame[12]);
+	if (likely(type == ETHERTYPE_IPV4))
+		return decode_fast_ipv4(conf, p, &frame[ETHERNET_HEADER_BYTES], ETHERNET_HEADER_BYTES, 0);
+	if (type == ETHERTYPE_VLAN || type == ETHERTYPE_SERVICE_VLAN)
+		return decode_fast_tagged(conf, p);
+	return false;
+}
+
+bool
+packet_decode_fast(const struct decode_conf *conf, struct packet *p)
+{
+	return decode_fast(conf, p);
+}
+
+static inline enum packet_verdict
+decode(const struct decode_conf *conf, struct packet *p)
+{
+	if (likely(decode_fast(conf, p)))
+		return PACKET_OK;
+	return packet_decode_general(conf, p);
 }
 
 enum packet_verdict
 packet_decode(const struct decode_conf *conf, struct packet *p)
 {
-	if (likely(packet_decode_fast(conf, p)))
-		return PACKET_OK;
-	return packet_decode_general(conf, p);
+	return decode(conf, p);
 }
 
 void
@@ -244,7 +267,7 @@ decode_burst(const struct decode_conf *conf, const struct hash_secret *secret, s
 	for (unsigned i = 0; i < n; i++) {
 		if (i + PREFETCH_PACKETS < n)
 			rte_prefetch0(b->packet[i + PREFETCH_PACKETS].data);
-		packet_decode(conf, &b->packet[i]);
+		decode(conf, &b->packet[i]);
 	}
 	/* A pass of its own: the key was stored in pieces that are smaller than the hash's loads, which would wait. */
 	for (unsigned i = 0; i < n; i++)

@@ -154,6 +154,7 @@ decode_conf_create_from(const struct decode_settings *settings, const struct con
 	error = apply(conf, settings);
 	if (error == 0 && from != NULL)
 		error = collapse_load(from, conf);
+	conf->tracks = conf->tracking != TRACKING_NONE || conf->n_collapse > 0;
 	if (error != 0) {
 		decode_conf_destroy(conf);
 		errno = -error;

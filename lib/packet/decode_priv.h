@@ -73,6 +73,7 @@ struct decode_conf {
 	bool fast; /* no setting forbids packet_decode_fast() */
 	bool trim_ethernet_padding;
 	bool track_esp;
+	bool tracks;	  /* keys have tracking bytes */
 	uint8_t tracking; /* enum packet_tracking */
 	uint8_t tcp, udp; /* protocol ids */
 	uint32_t n_collapse;

@@ -4,7 +4,7 @@
  * addresses are v4-mapped shares its key with the IPv4 flow it names: the key has no room for the IP version, and such
  * packets must not be on a wire (RFC 4291 section 2.5.5.2, draft-itojun-v6ops-v4mapped-harmful). */
 
-#include "decode_priv.h"
+#include "key_priv.h"
 
 static uint32_t
 collapse_find(const struct decode_conf *conf, uint32_t id)
@@ -29,77 +29,64 @@ packet_tracking_id(const struct decode_conf *conf, const struct packet *p)
 {
 	uint32_t id = 0;
 
+	if (!conf->tracks)
+		return 0;
 	if (conf->tracking == TRACKING_VLAN)
 		id = p->vlan;
 	else if (conf->tracking == TRACKING_VNI)
 		id = p->vni;
-	return id != 0 || conf->n_collapse > 0 ? collapse_find(conf, id) : 0;
+	return collapse_find(conf, id);
 }
 
-static void
-key_begin(struct packet *p, uint8_t protocol)
-{
-	p->key = (struct flow_key){.protocol = protocol};
-	p->protocol = protocol;
-	p->reversed = false;
-}
-
-static void
-address_map_ipv4(uint8_t out[16], const uint8_t *in)
-{
-	out[10] = 0xff;
-	out[11] = 0xff;
-	memcpy(&out[12], in, 4);
-}
-
-/* The addresses of the innermost IP header, sender first. Zero where there is none. */
-static void
-key_addresses(struct packet *p)
+/* The two addresses of the innermost IP header, source first. NULL: no IP header. */
+static const uint8_t *
+ip_addresses(const struct packet *p)
 {
 	struct cursor c = packet_from(p, p->ip_offset);
-	const uint8_t *header = cursor_take(&c, p->ip_version == 6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES);
 
-	if (p->ip_version == 0 || header == NULL)
-		return;
-	if (p->ip_version == 6) {
-		memcpy(p->key.address[0], &header[8], 16);
-		memcpy(p->key.address[1], &header[24], 16);
-	} else {
-		address_map_ipv4(p->key.address[0], &header[12]);
-		address_map_ipv4(p->key.address[1], &header[16]);
-	}
+	if (p->ip_version == 0)
+		return NULL;
+	cursor_skip(&c, p->ip_version == 6 ? 8 : 12);
+	return cursor_take(&c, p->ip_version == 6 ? 32 : 8);
+}
+
+static struct endpoint
+ipv6_endpoint(const uint8_t address[16], uint16_t port)
+{
+	return (struct endpoint){.high = (uint64_t)read_be32(&address[0]) << 32 | read_be32(&address[4]),
+				 .low = (uint64_t)read_be32(&address[8]) << 32 | read_be32(&address[12]),
+				 .port = port};
 }
 
 void
 packet_key_endpoints(const struct decode_conf *conf, struct packet *p, uint8_t protocol, uint16_t source_port,
 		     uint16_t destination_port)
 {
-	uint32_t tracking = packet_tracking_id(conf, p);
-	int order;
+	const uint8_t *addresses = ip_addresses(p);
+	uint64_t tail = key_tail(packet_tracking_id(conf, p), protocol);
 
-	key_begin(p, protocol);
-	key_addresses(p);
-	p->key.tracking[0] = (uint8_t)(tracking >> 16);
-	p->key.tracking[1] = (uint8_t)(tracking >> 8);
-	p->key.tracking[2] = (uint8_t)tracking;
+	p->protocol = protocol;
+	if (addresses == NULL) {
+		struct endpoint none[2] = {{.port = source_port}, {.port = destination_port}};
 
-	order = memcmp(p->key.address[0], p->key.address[1], 16);
-	p->reversed = order > 0 || (order == 0 && source_port > destination_port);
-	if (order > 0) {
-		uint8_t swap[16];
+		key_set_endpoints(p, &none[0], &none[1], tail);
+	} else if (p->ip_version == 4) {
+		key_set_ipv4(p, read_be32(&addresses[0]), read_be32(&addresses[4]), source_port, destination_port,
+			     tail);
+	} else {
+		struct endpoint source = ipv6_endpoint(&addresses[0], source_port);
+		struct endpoint destination = ipv6_endpoint(&addresses[16], destination_port);
 
-		memcpy(swap, p->key.address[0], 16);
-		memcpy(p->key.address[0], p->key.address[1], 16);
-		memcpy(p->key.address[1], swap, 16);
+		key_set_endpoints(p, &source, &destination, tail);
 	}
-	p->key.port[p->reversed] = source_port;
-	p->key.port[!p->reversed] = destination_port;
 }
 
 void
 packet_key_opaque(struct packet *p, uint8_t protocol, const void *id, unsigned size)
 {
-	key_begin(p, protocol);
+	p->key = (struct flow_key){.protocol = protocol};
+	p->protocol = protocol;
+	p->reversed = false;
 	if (size > sizeof(p->key.address))
 		size = sizeof(p->key.address);
 	if (size > 0)
@@ -109,7 +96,15 @@ packet_key_opaque(struct packet *p, uint8_t protocol, const void *id, unsigned s
 void
 packet_key_sender_first(struct packet *p, uint8_t protocol, uint16_t number)
 {
-	key_begin(p, protocol);
-	key_addresses(p);
-	p->key.port[0] = number;
+	const uint8_t *addresses = ip_addresses(p);
+
+	p->key = (struct flow_key){.protocol = protocol, .port = {number}};
+	p->protocol = protocol;
+	p->reversed = false;
+	for (unsigned i = 0; i < 2 && addresses != NULL; i++) {
+		if (p->ip_version == 6)
+			memcpy(p->key.address[i], &addresses[16 * i], 16);
+		else
+			key_set_address(p->key.address[i], 0, ipv4_mapped(read_be32(&addresses[4 * i])));
+	}
 }

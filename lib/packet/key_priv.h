@@ -1,0 +1,105 @@
+/* Endpoints in registers, ordered and stored as a key.
+ *
+ * Keys are made word by word: the hash loads them as 8 and 16 bytes, and bytes stored one by one would make it wait.
+ * Ordering takes no branch, since which side sends is a coin toss. */
+#ifndef KEY_PRIV_H
+#define KEY_PRIV_H
+
+#include "decode_priv.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are composed");
+_Static_assert(offsetof(struct flow_key, port) == 32 && offsetof(struct flow_key, tracking) == 36 &&
+		       offsetof(struct flow_key, protocol) == 39,
+	       "see key_tail()");
+
+/* An address as a number of 128 bits, and a port. */
+struct endpoint {
+	uint64_t high, low;
+	uint16_t port;
+};
+
+/* ::ffff:0:0/96 */
+static inline uint64_t
+ipv4_mapped(uint32_t address)
+{
+	return UINT64_C(0xffff) << 32 | address;
+}
+
+static inline void
+key_set_address(uint8_t out[16], uint64_t high, uint64_t low)
+{
+#ifdef __SSE2__
+	/* Left to itself gcc puts the words together in memory, and the load waits for the two stores: 6 ns a packet.
+	 */
+	_mm_storeu_si128((void *)out,
+			 _mm_set_epi64x((int64_t)__builtin_bswap64(low), (int64_t)__builtin_bswap64(high)));
+#else
+	uint64_t word[2] = {__builtin_bswap64(high), __builtin_bswap64(low)};
+
+	memcpy(out, word, sizeof(word));
+#endif
+}
+
+/* What all keys of a packet have after the ports; tracking bytes are the number's, highest first. */
+static inline uint64_t
+key_tail(uint32_t tracking, uint8_t protocol)
+{
+	return (uint64_t)protocol << 56 | (uint64_t)(tracking & 0xff) << 48 | (uint64_t)(tracking >> 8 & 0xff) << 40 |
+	       (uint64_t)(tracking >> 16 & 0xff) << 32;
+}
+
+static inline void
+key_set_tail(struct flow_key *key, uint16_t first_port, uint16_t second_port, uint64_t tail)
+{
+	tail |= (uint64_t)second_port << 16 | first_port;
+	memcpy(key->port, &tail, sizeof(tail));
+}
+
+/* Swaps when 'swap' is set. */
+static inline void
+swap_words(uint64_t *a, uint64_t *b, bool swap)
+{
+	uint64_t difference = (*a ^ *b) & -(uint64_t)swap;
+
+	*a ^= difference;
+	*b ^= difference;
+}
+
+/* Addresses by number, which is their order as bytes, then ports; equal ones count as sent by the first. */
+static inline void
+key_set_endpoints(struct packet *p, const struct endpoint *source, const struct endpoint *destination, uint64_t tail)
+{
+	uint64_t high[2] = {source->high, destination->high}, low[2] = {source->low, destination->low};
+	uint64_t port[2] = {source->port, destination->port};
+	bool reversed = high[0] > high[1] ||
+			(high[0] == high[1] && (low[0] > low[1] || (low[0] == low[1] && port[0] > port[1])));
+
+	swap_words(&high[0], &high[1], reversed);
+	swap_words(&low[0], &low[1], reversed);
+	swap_words(&port[0], &port[1], reversed);
+	key_set_address(p->key.address[0], high[0], low[0]);
+	key_set_address(p->key.address[1], high[1], low[1]);
+	key_set_tail(&p->key, (uint16_t)port[0], (uint16_t)port[1], tail);
+	p->reversed = reversed;
+}
+
+/* The same for IPv4: one comparison. */
+static inline void
+key_set_ipv4(struct packet *p, uint32_t source, uint32_t destination, uint16_t source_port, uint16_t destination_port,
+	     uint64_t tail)
+{
+	uint64_t first = (uint64_t)source << 16 | source_port, second = (uint64_t)destination << 16 | destination_port;
+	bool reversed = first > second;
+
+	swap_words(&first, &second, reversed);
+	key_set_address(p->key.address[0], 0, ipv4_mapped((uint32_t)(first >> 16)));
+	key_set_address(p->key.address[1], 0, ipv4_mapped((uint32_t)(second >> 16)));
+	key_set_tail(&p->key, (uint16_t)first, (uint16_t)second, tail);
+	p->reversed = reversed;
+}
+
+#endif
