@@ -24,12 +24,14 @@ struct slot {
 struct writer_disk {
 	struct io_uring ring;
 	bool uring;
+	bool confined; /* the kernel's threads were told where to run */
+	const cpu_set_t *cpus;
 	unsigned depth, in_flight, unsubmitted;
 	struct slot slot[WRITER_WRITES];
 };
 
 struct writer_disk *
-writer_disk_create(bool allow_uring)
+writer_disk_create(bool allow_uring, const cpu_set_t *cpus)
 {
 	struct writer_disk *d = calloc(1, sizeof(*d));
 	int error = -EPERM;
@@ -38,6 +40,7 @@ writer_disk_create(bool allow_uring)
 		return NULL;
 	if (allow_uring)
 		error = io_uring_queue_init(WRITER_WRITES * 2, &d->ring, 0);
+	d->cpus = cpus;
 	d->uring = error == 0;
 	d->depth = d->uring ? WRITER_WRITES : 1;
 	if (allow_uring && !d->uring)
@@ -119,6 +122,18 @@ writer_disk_write(struct writer_disk *d, struct writer_block *b)
 		write_now(s);
 }
 
+/* Writes that would block the submitting thread are done by threads of the kernel, which would run on any CPU, those
+ * that poll too. They belong to the thread that submits, so this cannot be done when the ring is made. */
+static void
+confine(struct writer_disk *d)
+{
+	d->confined = true;
+	if (d->cpus == NULL)
+		return;
+	if (io_uring_register_iowq_aff(&d->ring, sizeof(*d->cpus), d->cpus) != 0)
+		LOG_DEBUG("writer.uring", "effect=\"the kernel's write threads run on any CPU\"");
+}
+
 /* What the kernel does not take now (EAGAIN, EBUSY) stays queued for the next call. */
 void
 writer_disk_submit(struct writer_disk *d)
@@ -130,6 +145,8 @@ writer_disk_submit(struct writer_disk *d)
 	n = io_uring_submit(&d->ring);
 	if (n > 0)
 		d->unsubmitted -= (unsigned)n;
+	if (unlikely(!d->confined))
+		confine(d);
 }
 
 static struct writer_block *

@@ -17,10 +17,9 @@
 #include <string.h>
 
 #include <rte_malloc.h>
-#include <rte_memcpy.h>
-#include <rte_prefetch.h>
 
 #include "clock.h"
+#include "copy.h"
 #include "log.h"
 #include "writer_priv.h"
 
@@ -68,9 +67,10 @@ struct writer_stream {
 	struct writer_input *entry;
 };
 
+/* Packed: a record begins at any byte of the stage. */
 struct record_header {
 	uint32_t seconds, fraction, captured, wire;
-};
+} __attribute__((packed));
 
 struct file_header {
 	uint32_t magic;
@@ -174,7 +174,7 @@ put(struct writer_stream *s, struct writer_file *f, const uint8_t *bytes, uint32
 		if (f->staged == WRITER_PAGE_BYTES)
 			flush_stage(s, f);
 		n = RTE_MIN(size, WRITER_PAGE_BYTES - f->staged);
-		memcpy(f->stage + f->staged, bytes, n);
+		copy_bytes(f->stage + f->staged, bytes, n);
 		f->staged += n;
 		bytes += n;
 		size -= n;
@@ -211,20 +211,18 @@ forget(struct writer_stream *s, const struct writer_file *f)
 static bool
 file_close(struct writer_stream *s, struct writer_file *f)
 {
-	uint32_t staged = f->staged;
-
 	if (!pages_fit(s, f, 1))
 		return false;
-	memset(f->stage + staged, 0, WRITER_PAGE_BYTES - staged);
+	memset(f->stage + f->staged, 0, WRITER_PAGE_BYTES - f->staged);
 	f->record_start = f->position;
-	if (f->block == NULL || f->block->fill < WRITER_BLOCK_BYTES - WRITER_PAGE_BYTES) {
+	if (f->block != NULL && f->block->fill == WRITER_BLOCK_BYTES - WRITER_PAGE_BYTES) {
+		/* The page fills the block, and a full block is handed over at once. */
+		f->block->last = true;
+		flush_stage(s, f);
+	} else {
 		flush_stage(s, f);
 		f->block->last = true;
 		hand_over_block(s, f);
-	} else {
-		/* flush_stage() hands a full block over by itself. */
-		f->block->last = true;
-		flush_stage(s, f);
 	}
 	forget(s, f);
 	return true;
@@ -456,53 +454,50 @@ refuse(struct writer_stream *s, struct packet *p, enum refusal why)
 	return true;
 }
 
-static inline struct record_header
-header_of(const struct packet *p, uint32_t length, bool wire_length)
+static inline void
+write_header(uint8_t *to, const struct packet *p, uint32_t length, bool wire_length)
 {
+	struct record_header *header = (struct record_header *)to;
 	uint64_t seconds = p->time_ns / NS_PER_S;
 	uint32_t fraction = (uint32_t)(p->time_ns - seconds * NS_PER_S);
 
-	return (struct record_header){
-		.seconds = (uint32_t)seconds,
-		.fraction = p->has_nanoseconds ? fraction : fraction / (uint32_t)NS_PER_US,
-		.captured = length,
-		.wire = wire_length ? p->wire_bytes : length,
-	};
+	header->seconds = (uint32_t)seconds;
+	header->fraction = p->has_nanoseconds ? fraction : fraction / (uint32_t)NS_PER_US;
+	header->captured = length;
+	header->wire = wire_length ? p->wire_bytes : length;
+}
+
+/* A record that pushes pages out of the stage. False: no block. */
+static __rte_noinline bool
+append_beyond(struct writer_stream *s, struct writer_file *f, const struct packet *p, uint32_t length)
+{
+	uint8_t header[WRITER_RECORD_BYTES];
+
+	if (unlikely(!pages_fit(s, f, pages_pushed(f, WRITER_RECORD_BYTES + length))))
+		return false;
+	f->record_start = f->position;
+	write_header(header, p, length, s->wire_length);
+	put(s, f, header, sizeof(header));
+	put(s, f, p->data, length);
+	return true;
 }
 
 static inline bool
-append_block(struct writer_stream *s, struct packet *p, uint32_t session_file)
+append_to(struct writer_stream *s, struct writer_file *f, struct packet *p, uint32_t session_file)
 {
-	struct writer_file *f = s->current;
-	struct record_header header;
-	uint32_t length, size;
+	uint32_t length = p->captured_bytes, size;
 
-	if (unlikely(f == NULL || f->kind != kind_of(p) || f->position >= f->rotate_at || p->time_ns >= f->expire_ns ||
-		     status_of(f) == WRITER_FILE_FAILED)) {
-		enum refusal why = REFUSED_BLOCK;
-
-		f = select_file(s, p, &why);
-		if (f == NULL)
-			return refuse(s, p, why);
-	}
-	length = p->captured_bytes;
 	if (unlikely(length > f->snap_length)) {
 		length = f->snap_length;
 		COUNTER_ADD(s->counters, snapped, 1);
 	}
 	size = WRITER_RECORD_BYTES + length;
-	header = header_of(p, length, s->wire_length);
 	if (likely(f->staged + size <= WRITER_PAGE_BYTES)) {
-		memcpy(f->stage + f->staged, &header, sizeof(header));
-		rte_memcpy(f->stage + f->staged + sizeof(header), p->data, length);
-		f->record_start = f->position;
+		write_header(f->stage + f->staged, p, length, s->wire_length);
+		copy_bytes(f->stage + f->staged + WRITER_RECORD_BYTES, p->data, length);
 		f->staged += size;
-	} else {
-		if (unlikely(!pages_fit(s, f, pages_pushed(f, size))))
-			return refuse(s, p, REFUSED_BLOCK);
-		f->record_start = f->position;
-		put(s, f, (const uint8_t *)&header, sizeof(header));
-		put(s, f, p->data, length);
+	} else if (unlikely(!append_beyond(s, f, p, length))) {
+		return refuse(s, p, REFUSED_BLOCK);
 	}
 	f->staged_packets++;
 	f->last_ns = p->time_ns;
@@ -516,6 +511,27 @@ append_block(struct writer_stream *s, struct packet *p, uint32_t session_file)
 	COUNTER_ADD(s->counters, stored_packets, 1);
 	COUNTER_ADD(s->counters, stored_bytes, size);
 	return true;
+}
+
+/* Another file than the last one, or none yet, or no longer this one. */
+static __rte_noinline bool
+append_elsewhere(struct writer_stream *s, struct packet *p, uint32_t session_file)
+{
+	enum refusal why = REFUSED_BLOCK;
+	struct writer_file *f = select_file(s, p, &why);
+
+	return f != NULL ? append_to(s, f, p, session_file) : refuse(s, p, why);
+}
+
+static inline bool
+append_block(struct writer_stream *s, struct packet *p, uint32_t session_file)
+{
+	struct writer_file *f = s->current;
+
+	if (unlikely(f == NULL || f->kind != kind_of(p) || f->position >= f->rotate_at || p->time_ns >= f->expire_ns ||
+		     status_of(f) == WRITER_FILE_FAILED))
+		return append_elsewhere(s, p, session_file);
+	return append_to(s, f, p, session_file);
 }
 
 static bool
@@ -633,9 +649,13 @@ check_files(struct writer_stream *s)
 		if (status_of(f) == WRITER_FILE_FAILED) {
 			file_abandon(s, f);
 			note_failure(s);
-		} else if (too_old(s, f)) {
+			continue;
+		}
+		if (too_old(s, f)) {
 			file_close(s, f);
-		} else if (f->block != NULL && s->now_ns - f->flushed_ns >= PARTIAL_AGE_S * NS_PER_S) {
+			continue;
+		}
+		if (f->block != NULL && s->now_ns - f->flushed_ns >= PARTIAL_AGE_S * NS_PER_S) {
 			COUNTER_ADD(s->counters, partial_blocks, 1);
 			hand_over_block(s, f);
 		}

@@ -374,7 +374,7 @@ create_block_parts(struct writer *w, char *why, size_t why_size)
 	ledger_gauge_attach(&w->gauge);
 	if (w->method == WRITER_DISCARD)
 		return true;
-	w->disk = writer_disk_create(!w->params.no_uring);
+	w->disk = writer_disk_create(!w->params.no_uring, w->params.helper_cpus);
 	if (w->disk == NULL)
 		snprintf(why, why_size, "not enough memory");
 	return w->disk != NULL;

@@ -12,6 +12,7 @@
 #ifndef WRITER_H
 #define WRITER_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -82,7 +83,8 @@ struct writer_params {
 	writer_input_source input;
 	void *input_context;
 	int socket;
-	bool no_uring; /* pwrite() instead of io_uring, as on kernels that forbid it */
+	bool no_uring;		      /* pwrite() instead of io_uring, as on kernels that forbid it */
+	const cpu_set_t *helper_cpus; /* where the kernel's threads for io_uring may run; NULL: anywhere */
 };
 
 /* EAL memory for the blocks; 0 for methods that store nothing. */

@@ -55,7 +55,7 @@ struct writer_file {
 	uint32_t number;
 	uint32_t snap_length;
 	uint64_t position;	/* where the next record begins */
-	uint64_t record_start;	/* where the last one began */
+	uint64_t record_start;	/* where the record begins that was begun last before the stage was flushed */
 	uint64_t flushed_bytes; /* offset of the stage */
 	uint64_t rotate_at;
 	uint64_t expire_ns;
@@ -171,8 +171,8 @@ int writer_file_finish(struct writer_file *); /* truncates to 'accounted' and cl
 
 /* disk.c */
 struct writer_disk;
-struct writer_disk *writer_disk_create(bool allow_uring); /* NULL with errno */
-void writer_disk_destroy(struct writer_disk *);		  /* accepts NULL; nothing may be in flight */
+struct writer_disk *writer_disk_create(bool allow_uring, const cpu_set_t *cpus); /* NULL with errno; 'cpus' is kept */
+void writer_disk_destroy(struct writer_disk *); /* accepts NULL; nothing may be in flight */
 bool writer_disk_full(const struct writer_disk *);
 unsigned writer_disk_in_flight(const struct writer_disk *);
 void writer_disk_write(struct writer_disk *, struct writer_block *); /* not while full */
