@@ -241,10 +241,10 @@ main(int argc, char **argv)
 			"usage: writer_bench [--no-huge] discard BYTES [PACKETS] | disk BYTES GIB [DIRECTORY]\n");
 		return 2;
 	}
-	b.length = (uint32_t)atoi(arguments[1]);
+	b.length = (uint32_t)strtoul(arguments[1], NULL, 10);
 	if (b.length == 0 || b.length > PACKET_BYTES_MAX)
 		return 2;
-	b.packets = disk     ? (uint64_t)(atof(arguments[2]) * (1 << 30)) / (b.length + 16)
+	b.packets = disk     ? (uint64_t)(strtod(arguments[2], NULL) * (1 << 30)) / (b.length + 16)
 		    : n >= 3 ? strtoull(arguments[2], NULL, 10)
 			     : 10000000;
 	start_eal(no_huge);
