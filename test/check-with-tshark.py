@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "check"))
 import harness  # noqa: E402
 
-FIELDS = ["frame.cap_len", "ip.proto", "ipv6.nxt", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport",
+FIELDS = ["frame.cap_len", "frame.len", "ip.proto", "ipv6.nxt", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport",
           "udp.srcport", "udp.dstport", "sctp.srcport", "sctp.dstport"]
 PORTS = {"6": "tcp", "17": "udp", "132": "sctp"}
 
@@ -42,7 +42,8 @@ def of_tshark(path):
     for line in out.splitlines():
         row = dict(zip(FIELDS, line.split("|")))
         protocol = row["ip.proto"] or row["ipv6.nxt"]
-        if protocol not in PORTS:
+        # Packets cut by a snap length are refused as the reference does (readTruncatedPackets=false).
+        if protocol not in PORTS or row["frame.cap_len"] != row["frame.len"]:
             continue
         kind = PORTS[protocol]
         source, destination = row["ip.src"] or row["ipv6.src"], row["ip.dst"] or row["ipv6.dst"]

@@ -112,16 +112,21 @@ def libpcap_contents(path):
     lib = ctypes.CDLL(ctypes.util.find_library("pcap") or "libpcap.so.0.8")
     lib.pcap_open_offline_with_tstamp_precision.restype = ctypes.c_void_p
     lib.pcap_next_ex.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.POINTER(_Header)), ctypes.POINTER(ctypes.c_void_p)]
-    lib.pcap_close.argtypes = [ctypes.c_void_p]
+    lib.pcap_close.argtypes = lib.pcap_geterr.argtypes = [ctypes.c_void_p]
+    lib.pcap_geterr.restype = ctypes.c_char_p
     why = ctypes.create_string_buffer(256)
     handle = lib.pcap_open_offline_with_tstamp_precision(path.encode(), 1, why)
     if not handle:
         raise Damaged(why.value.decode())
     header, frame, out = ctypes.POINTER(_Header)(), ctypes.c_void_p(), []
-    while lib.pcap_next_ex(handle, ctypes.byref(header), ctypes.byref(frame)) == 1:
+    while (status := lib.pcap_next_ex(handle, ctypes.byref(header), ctypes.byref(frame))) == 1:
         h = header.contents
         out.append((h.sec * 1000000000 + h.fraction, h.wire, ctypes.string_at(frame, h.captured)))
+    words = (lib.pcap_geterr(handle) or b"").decode(errors="replace")
     lib.pcap_close(handle)
+    # A cut file ends with an error too, and was read as far as it goes; what libpcap only refuses is another matter.
+    if status == -1 and "truncated" not in words:
+        raise Damaged(words)
     return out
 
 
