@@ -154,12 +154,12 @@ json_i64(struct json *j, int64_t value)
 void
 json_double(struct json *j, double value)
 {
-	char text[512]; /* the longest double has 309 digits before the point */
+	enum { REAL_BYTES = 512 }; /* the longest has 309 digits before the point */
 
 	if (!isfinite(value))
 		json_raw(j, "null", 4);
-	else
-		json_raw(j, text, (size_t)snprintf(text, sizeof(text), "%.6f", value));
+	else if (json_next(j, REAL_BYTES))
+		j->size += (size_t)snprintf(j->text + j->size, REAL_BYTES, "%.6f", value);
 }
 
 /* The length of the UTF-8 sequence (RFC 3629) at p, 2 to 4; 0: it is none. No overlong forms, no surrogates, nothing

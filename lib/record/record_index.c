@@ -156,41 +156,66 @@ bucket_push(struct record_pool *pool, struct record *r, struct record_chunk *c, 
 	memcpy(chunk_take(c, sizeof(e)), &e, sizeof(e));
 }
 
-/* Keeps the entries that stay, in place, and pushes the others to 'to'. Full chunks of 'from' become free ones of its
- * chain's end, which are given back. */
+static void
+free_chunks(struct record_pool *pool, struct record *r, struct record_chunk *c)
+{
+	while (c != NULL) {
+		struct record_chunk *next = c->next;
+
+		record_chunk_put(pool, r, c);
+		c = next;
+	}
+}
+
+/* The end of what a bucket has kept while its entries are moved forward. */
+struct bucket_end {
+	struct record_chunk *chunk;
+	uint32_t n;
+};
+
+static void
+bucket_keep(struct bucket_end *end, struct entry e)
+{
+	if (end->n == BUCKET_ENTRIES && end->chunk->next != NULL) {
+		end->chunk = end->chunk->next;
+		end->n = 0;
+	}
+	memcpy(end->chunk->bytes + end->n * sizeof(e), &e, sizeof(e));
+	end->n++;
+}
+
+/* Everything behind the end is free again. */
+static void
+bucket_cut(struct record_pool *pool, struct record *r, const struct bucket_end *end)
+{
+	struct record_chunk *c = end->chunk->next;
+
+	end->chunk->used = (uint16_t)(end->n * sizeof(struct entry));
+	end->chunk->next = NULL;
+	POISON(end->chunk->bytes + end->chunk->used, chunk_room(end->chunk));
+	free_chunks(pool, r, c);
+}
+
+/* Keeps the entries that stay, in place, and pushes the others to the new bucket. What is kept never overtakes what is
+ * read. */
 static void
 bucket_split(struct record_pool *pool, struct record *r, uint32_t from, uint32_t to)
 {
-	struct record_chunk *source = bucket_at(pool, r, from), *target = bucket_at(pool, r, to), *end;
+	struct record_chunk *source = bucket_at(pool, r, from), *target = bucket_at(pool, r, to);
+	struct bucket_end end = {.chunk = source};
 
-	struct record_chunk *keep = source;
-	uint32_t kept = 0;
+	do {
+		for (uint32_t i = 0; i < bucket_used(source); i++) {
+			struct entry e = *bucket_entry(source, i);
 
-	for (struct record_chunk *c = source; c != NULL; c = c->next)
-		for (uint32_t i = 0; i < bucket_used(c); i++) {
-			struct entry e = *bucket_entry(c, i);
-
-			if (bucket_number(e.hash, to + 1) == to) {
+			if (bucket_number(e.hash, to + 1) == to)
 				bucket_push(pool, r, target, e);
-				continue;
-			}
-			if (kept == BUCKET_ENTRIES) {
-				keep = keep->next;
-				kept = 0;
-			}
-			memcpy(keep->bytes + kept * sizeof(e), &e, sizeof(e));
-			kept++;
+			else
+				bucket_keep(&end, e);
 		}
-	keep->used = (uint16_t)(kept * sizeof(struct entry));
-	POISON(keep->bytes + keep->used, chunk_room(keep));
-	end = keep->next;
-	keep->next = NULL;
-	while (end != NULL) {
-		struct record_chunk *next = end->next;
-
-		record_chunk_put(pool, r, end);
-		end = next;
-	}
+		source = source->next;
+	} while (source != NULL);
+	bucket_cut(pool, r, &end);
 }
 
 /* The place for the next bucket's reference, with its table chunk; NULL: the index or the pool is full. */
@@ -354,17 +379,6 @@ record_index_build(struct record_pool *pool, struct record *r)
 		if (!walk.continues && head->kind != VALUE_DEAD)
 			index_value(pool, r, head);
 	return true;
-}
-
-static void
-free_chunks(struct record_pool *pool, struct record *r, struct record_chunk *c)
-{
-	while (c != NULL) {
-		struct record_chunk *next = c->next;
-
-		record_chunk_put(pool, r, c);
-		c = next;
-	}
 }
 
 void

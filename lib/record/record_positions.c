@@ -45,13 +45,13 @@ record_add_position(struct record_pool *pool, struct record *r, uint32_t file, u
 	uint64_t gap = position >= base ? position - base : base - position;
 	unsigned gap_bytes = bytes_of(gap), code = length_code(length);
 	struct record_chunk *c = chunk_with_room(pool, r);
-	uint8_t *entry, *p;
+	uint8_t *p;
 
 	if (c == NULL) {
 		COUNTER_ADD(pool->counters, position_lost, 1);
 		return false;
 	}
-	p = entry = c->bytes + c->used;
+	p = c->bytes + c->used;
 	*p++ = (uint8_t)((gap_bytes - 1) | code << POSITION_LENGTH_SHIFT | (other_file ? POSITION_OTHER_FILE : 0) |
 			 (position < base ? POSITION_GOES_BACK : 0));
 	memcpy(p, &gap, sizeof(gap));
