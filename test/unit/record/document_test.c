@@ -468,6 +468,10 @@ TEST(periods_of_every_rotation)
 	}
 	document_period(DOCUMENT_WEEKLY, UINT64_C(1767225600000000000), out); /* 2026-01-01: day of the year 0 */
 	EXPECT_STR(out, "26w00");
+	document_period(DOCUMENT_WEEKLY, UINT64_C(1767830399000000000), out); /* the last second of January 7th */
+	EXPECT_STR(out, "26w00");
+	document_period(DOCUMENT_WEEKLY, UINT64_C(1767830400000000000), out);
+	EXPECT_STR(out, "26w01");
 }
 
 TEST(one_formatter_changes_the_period_with_the_hour)
