@@ -1,7 +1,9 @@
 /* Settings into structs, and what only the whole can check. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "log.h"
 #include "sensor.h"
@@ -25,6 +27,44 @@ collect_files(struct sensor *s)
 		return EXIT_FINE;
 	fprintf(stderr, "shrike: %s\n", why);
 	return EXIT_INPUT;
+}
+
+/* Records can point into a plain pcap file that can be opened again; everything else is copied. */
+static bool
+is_readable_in_place(const char *path)
+{
+	struct capture_file *capture;
+	struct stat st;
+	char why[256];
+	bool plain;
+
+	/* Opening a pipe would take bytes out of it. */
+	if (strcmp(path, "-") == 0 || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return strcmp(path, "-") != 0 && errno == ENOENT;
+	capture = capture_open(path, why, sizeof(why));
+	plain = capture == NULL || capture_info(capture)->plain_pcap;
+	capture_close(capture);
+	return plain;
+}
+
+static void
+find_inputs_to_copy(struct sensor *s)
+{
+	if (s->writer_conf.effective_method != WRITER_INPLACE || s->options->dry_run)
+		return;
+	for (unsigned i = 0; i < s->files.n && !s->writer_conf.copy_unnamed; i++) {
+		char quoted[512];
+
+		if (is_readable_in_place(s->files.path[i]))
+			continue;
+		s->writer_conf.copy_unnamed = true;
+		LOG_INFO("replay.copies",
+			 "file=\"%s\" note=\"records cannot point into pcapng, compressed files and pipes: their "
+			 "packets are "
+			 "copied into pcap files in %s\"",
+			 log_quote(quoted, sizeof(quoted), s->files.path[i]),
+			 s->writer_conf.directories.n > 0 ? s->writer_conf.directories.item[0] : "pcapDir");
+	}
 }
 
 static enum exit_code
@@ -115,5 +155,7 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 	code = parse_operations(s);
 	if (code == EXIT_FINE && o->action == ACTION_RUN)
 		code = collect_files(s);
+	if (code == EXIT_FINE)
+		find_inputs_to_copy(s);
 	return code;
 }

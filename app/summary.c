@@ -96,19 +96,17 @@ print_sessions(const struct sensor *s, FILE *out)
 static void
 print_pcap(const struct sensor *s, FILE *out)
 {
-	switch (s->writer_conf.effective_method) {
-	case WRITER_SIMPLE:
-		fprintf(out, "  pcap      %" PRIu64 " bytes in %s\n", counters_total("writer.written_bytes"),
-			s->writer_conf.directories.n > 0 ? s->writer_conf.directories.item[0] : "?");
-		break;
-	case WRITER_INPLACE:
-		fprintf(out, "  pcap      %s\n",
-			s->options->dry_run ? "positions in the input, nothing stored (dry run)"
-					    : "in place: records point into the input");
-		break;
-	default:
+	uint64_t written = counters_total("writer.written_bytes");
+	bool in_place = s->writer_conf.effective_method == WRITER_INPLACE;
+
+	if (in_place && s->options->dry_run)
+		fputs("  pcap      positions in the input, nothing stored (dry run)\n", out);
+	else if (in_place)
+		fputs("  pcap      in place: records point into the input\n", out);
+	if (s->writer_conf.effective_method == WRITER_NULL || s->writer_conf.effective_method == WRITER_DISCARD)
 		fputs("  pcap      not stored\n", out);
-	}
+	else if (written > 0 && s->writer_conf.directories.n > 0)
+		fprintf(out, "  pcap      %" PRIu64 " bytes in %s\n", written, s->writer_conf.directories.item[0]);
 }
 
 void
@@ -210,7 +208,7 @@ write_memory(const struct sensor *s, struct json *j)
 static void
 write_pcap(const struct sensor *s, struct json *j)
 {
-	if (s->writer_conf.effective_method != WRITER_SIMPLE && s->writer_conf.effective_method != WRITER_SIMPLE_NODIRECT)
+	if (counters_total("writer.written_bytes") == 0)
 		return;
 	for (unsigned i = 0; i < s->writer_conf.directories.n; i++)
 		json_str(j, s->writer_conf.directories.item[i], strlen(s->writer_conf.directories.item[i]), true);

@@ -17,8 +17,10 @@
 #include "writer_priv.h"
 
 bool
-writer_uses_blocks(enum writer_method method)
+writer_uses_blocks(const struct writer_conf *conf, enum writer_method method)
 {
+	if (method == WRITER_INPLACE)
+		return conf->copy_unnamed && !conf->dry_run;
 	return method == WRITER_SIMPLE || method == WRITER_SIMPLE_NODIRECT || method == WRITER_DISCARD;
 }
 
@@ -34,7 +36,7 @@ size_t
 writer_memory_bytes(const struct writer_conf *conf, unsigned n_workers)
 {
 	/* One block more: the allocation is moved to a 2 MB boundary. */
-	return writer_uses_blocks(conf->effective_method)
+	return writer_uses_blocks(conf, conf->effective_method)
 		       ? ((size_t)writer_block_count(conf, n_workers) + 1) * WRITER_BLOCK_BYTES
 		       : 0;
 }

@@ -61,22 +61,21 @@ send_created(struct writer *w, const char *name, uint32_t number, uint64_t first
 static struct writer_input *
 input_add(struct writer *w, const struct packet *p, uint32_t *number, bool *waiting)
 {
-	const char *name = NULL;
-	uint64_t first_ns = 0;
+	struct writer_input_info info = {.absolute = NULL};
 
-	if (w->params.input == NULL || !w->params.input(w->params.input_context, p->input, &name, &first_ns) ||
-	    name == NULL || !table_grow(&w->inputs, p->input))
+	if (w->params.input == NULL || !w->params.input(w->params.input_context, p->input, &info) ||
+	    info.absolute == NULL || !table_grow(&w->inputs, p->input))
 		return NULL;
-	if (*number == 0)
+	if (*number == 0 && info.number == 0)
 		*number = w->params.take_number(w->params.number_context);
-	*waiting = *number == 0;
+	*waiting = *number == 0 && info.number == 0;
 	if (*waiting)
 		return NULL;
-	w->inputs.input[p->input] = input_create(w->n_workers, *number);
-	if (w->inputs.input[p->input] == NULL)
-		return NULL;
+	w->inputs.input[p->input] = input_create(w->n_workers, info.number != 0 ? info.number : *number);
+	if (w->inputs.input[p->input] == NULL || info.number != 0)
+		return w->inputs.input[p->input];
 	/* The time of the first packet stored, which is what the reference has there, not of the first record. */
-	send_created(w, name, *number, p->time_ns);
+	send_created(w, info.absolute, *number, p->time_ns);
 	*number = 0;
 	return w->inputs.input[p->input];
 }
@@ -100,13 +99,12 @@ writer_input_get(struct writer *w, const struct packet *p, uint32_t *number, boo
 static struct file_event *
 closing_event(const struct writer *w, const struct writer_input *in, uint32_t input)
 {
-	const char *name = NULL;
-	uint64_t first_ns = 0;
+	struct writer_input_info info = {.absolute = NULL};
 	struct file_event *e;
 
-	if (!w->params.input(w->params.input_context, input, &name, &first_ns) || name == NULL)
+	if (!w->params.input(w->params.input_context, input, &info) || info.absolute == NULL)
 		return NULL;
-	e = writer_event_created(w, name, in->number, first_ns);
+	e = writer_event_created(w, info.absolute, in->number, info.first_ns);
 	if (e == NULL)
 		return NULL;
 	e->closing = true;

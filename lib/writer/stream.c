@@ -65,6 +65,8 @@ struct writer_stream {
 	uint64_t null_position;
 	uint32_t input; /* in place: what 'entry' is about */
 	struct writer_input *entry;
+	bool entered; /* 'entry' is what 'input' has: NULL when that has no name */
+	bool has_blocks;
 };
 
 /* Packed: a record begins at any byte of the stage. */
@@ -534,23 +536,17 @@ append_block(struct writer_stream *s, struct packet *p, uint32_t session_file)
 	return append_to(s, f, p, session_file);
 }
 
+/* The first packet of an input. False: it has to wait for a file number. */
 static bool
-enter_input(struct writer_stream *s, struct packet *p)
+enter_input(struct writer_stream *s, const struct packet *p)
 {
 	bool waiting;
 
 	s->entry = writer_input_get(s->writer, p, &s->number, &waiting);
 	s->wants_number = waiting;
-	if (s->entry != NULL) {
-		s->input = p->input;
-		return true;
-	}
-	if (waiting)
-		return refuse(s, p, REFUSED_NUMBER);
-	p->file = 0;
-	p->position = 0;
-	COUNTER_ADD(s->counters, no_name, 1);
-	return true;
+	s->entered = !waiting;
+	s->input = p->input;
+	return !waiting;
 }
 
 static void
@@ -566,18 +562,28 @@ count_session(struct writer_stream *s, uint32_t session_file)
 				      memory_order_relaxed);
 }
 
+/* No place to point into: copied where that was asked for, else the packet is not stored. */
+static bool
+append_unnamed(struct writer_stream *s, struct packet *p, uint32_t session_file)
+{
+	if (s->has_blocks)
+		return append_block(s, p, session_file);
+	p->file = 0;
+	p->position = 0;
+	COUNTER_ADD(s->counters, no_name, 1);
+	return true;
+}
+
 static bool
 append_inplace(struct writer_stream *s, struct packet *p, uint32_t session_file)
 {
 	if (unlikely(s->dry_run)) {
 		p->file = 0;
 	} else {
-		if (unlikely(s->entry == NULL || s->input != p->input)) {
-			if (!enter_input(s, p))
-				return false;
-			if (s->entry == NULL)
-				return true;
-		}
+		if (unlikely(!s->entered || s->input != p->input) && !enter_input(s, p))
+			return refuse(s, p, REFUSED_NUMBER);
+		if (unlikely(s->entry == NULL))
+			return append_unnamed(s, p, session_file);
 		p->file = s->entry->number;
 		if (session_file != p->file)
 			count_session(s, session_file);
@@ -630,7 +636,7 @@ writer_stream_room(struct writer_stream *s, unsigned packets)
 	/* A packet waits for a number: the stream waits with it. */
 	if (unlikely(s->wants_number) && !take_number(s))
 		return false;
-	return s->method != WRITER_SIMPLE || s->failing || has_blocks(s, packets);
+	return !s->has_blocks || s->failing || has_blocks(s, packets);
 }
 
 static bool
@@ -721,7 +727,8 @@ writer_stream_create(struct writer *w, unsigned worker, struct counters *counter
 	s->lane = &w->lane[worker];
 	s->counters = counters;
 	s->store_page = writer_page_store_choose();
-	s->method = writer_uses_blocks(w->method) ? WRITER_SIMPLE : w->method;
+	s->method = w->has_blocks && w->method != WRITER_INPLACE ? WRITER_SIMPLE : w->method;
+	s->has_blocks = w->has_blocks;
 	s->live = w->conf->live;
 	s->wire_length = w->conf->wire_length;
 	s->dry_run = w->conf->dry_run;
@@ -730,7 +737,7 @@ writer_stream_create(struct writer *w, unsigned worker, struct counters *counter
 	s->rotate_bytes = w->rotate_bytes;
 	s->rotate_age_ns = w->rotate_age_ns;
 	s->null_position = WRITER_FILE_HEADER_BYTES;
-	for (unsigned i = 0; s->method == WRITER_SIMPLE && i < WRITER_FILES; i++)
+	for (unsigned i = 0; s->has_blocks && i < WRITER_FILES; i++)
 		s->unused[s->n_unused++] = &s->lane->files[WRITER_FILES - 1 - i];
 	return s;
 }

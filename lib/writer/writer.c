@@ -290,7 +290,7 @@ writer_poll(struct writer *w)
 {
 	unsigned work = 0;
 
-	if (writer_uses_blocks(w->method)) {
+	if (w->has_blocks) {
 		if (w->disk != NULL)
 			work += complete_writes(w);
 		/* Before anything leaves a ring: writer_idle() looks at the rings first. */
@@ -391,9 +391,10 @@ writer_create(const struct writer_params *params, char *why, size_t why_size)
 	w->params = *params;
 	w->conf = params->conf;
 	w->method = w->conf->effective_method;
-	if (w->conf->dry_run && writer_uses_blocks(w->method) && w->method != WRITER_DISCARD)
+	if (w->conf->dry_run && writer_uses_blocks(w->conf, w->method) && w->method != WRITER_DISCARD)
 		w->method = WRITER_NULL;
-	w->direct = w->method == WRITER_SIMPLE && w->conf->method != WRITER_SIMPLE_NODIRECT;
+	w->has_blocks = writer_uses_blocks(w->conf, w->method);
+	w->direct = w->has_blocks && w->conf->method != WRITER_SIMPLE_NODIRECT;
 	w->n_workers = params->n_workers;
 	w->rotate_bytes = (uint64_t)(w->conf->file_size_max_gib * (1 << 30));
 	w->rotate_age_ns = w->conf->file_time_max_min != 0 ? w->conf->file_time_max_min * 60 * NS_PER_S : UINT64_MAX;
@@ -402,7 +403,7 @@ writer_create(const struct writer_params *params, char *why, size_t why_size)
 	rte_spinlock_init(&w->inputs.lock);
 	counters_attach(&w->counters, "writer");
 	w->lane = calloc(w->n_workers, sizeof(struct writer_lane));
-	if (w->lane == NULL || (writer_uses_blocks(w->method) && !create_block_parts(w, why, why_size))) {
+	if (w->lane == NULL || (w->has_blocks && !create_block_parts(w, why, why_size))) {
 		writer_destroy(w);
 		return NULL;
 	}

@@ -44,8 +44,9 @@ struct writer_conf {
 	uint32_t n_blocks;     /* pcapBlocks; 0: 16 + 4 per worker */
 	/* Filled by the app, not from the conf file: */
 	enum writer_method effective_method;
-	bool dry_run; /* positions, but no file numbers and no files */
-	bool live;    /* file mode 0660, else 0666 */
+	bool copy_unnamed; /* in place: packets of inputs that cannot be read at a position are copied, not refused */
+	bool dry_run;	   /* positions, but no file numbers and no files */
+	bool live;	   /* file mode 0660, else 0666 */
 	const char *node;
 };
 extern const struct setting_group writer_settings_group;
@@ -72,7 +73,12 @@ struct writer_stream;
 typedef uint32_t (*writer_number_source)(void *context);
 
 /* One input file, for the in-place method: the app fills this from the replay. */
-typedef bool (*writer_input_source)(void *context, uint32_t input, const char **absolute, uint64_t *first_ns);
+struct writer_input_info {
+	const char *absolute; /* NULL: cannot be opened again at a position */
+	uint64_t first_ns;    /* of its first record */
+	uint32_t number;      /* of the files document it has already (--reprocess): none is created; 0: a new one */
+};
+typedef bool (*writer_input_source)(void *context, uint32_t input, struct writer_input_info *);
 
 struct writer_params {
 	const struct writer_conf *conf;

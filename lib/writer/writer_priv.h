@@ -126,6 +126,7 @@ struct writer {
 	const struct writer_conf *conf;
 	struct writer_params params;
 	enum writer_method method;
+	bool has_blocks;
 	bool direct; /* cleared when a file system refuses it */
 	unsigned n_workers, n_blocks, n_own;
 	char **directory;
@@ -148,7 +149,7 @@ struct writer {
 };
 
 /* blocks.c */
-bool writer_uses_blocks(enum writer_method);
+bool writer_uses_blocks(const struct writer_conf *, enum writer_method);
 unsigned writer_block_count(const struct writer_conf *, unsigned n_workers);
 bool writer_blocks_create(struct writer *, char *why, size_t why_size);
 void writer_blocks_destroy(struct writer *);

@@ -3,19 +3,19 @@
 static const uint64_t start_ns = UINT64_C(1700000000000000000);
 
 static bool
-describe(void *context, uint32_t input, const char **absolute, uint64_t *first_ns)
+describe(void *context, uint32_t input, struct writer_input_info *info)
 {
 	static const char *const names[] = {"/captures/a.pcap", "/captures/b.pcap", "/captures/c.pcap"};
 
 	(void)context;
-	*first_ns = 1;
+	info->first_ns = 1;
 	if (input == 1000) {
-		*absolute = "/captures/far.pcap";
+		info->absolute = "/captures/far.pcap";
 		return true;
 	}
 	if (input >= 3)
 		return false;
-	*absolute = names[input];
+	info->absolute = names[input];
 	return true;
 }
 
