@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "sensor.h"
@@ -123,6 +124,7 @@ fill(struct sensor *s)
 	s->session_conf.packet_lengths = s->document_conf.packet_lengths;
 	session_conf_finish(&s->session_conf);
 	s->document_conf.node = conf_node(conf);
+	s->document_conf.process_id = (uint16_t)getpid();
 	s->document_conf.dry_run = o->dry_run;
 	s->export_conf.records_path = o->records_path;
 	s->export_conf.dry_run = o->dry_run;

@@ -198,6 +198,8 @@ start_workers(struct sensor *s)
 		.replay = s->replay != NULL,
 		.packet_clock = only_capture_ports(s),
 		.stage_times = s->app.stage_times,
+		.sequential_ids = s->document_conf.id_style == DOCUMENT_ID_SEQUENTIAL,
+		.node = conf_node(s->conf),
 		.no_records = s->options->no_records,
 	};
 

@@ -20,6 +20,7 @@
 
 #include "log.h"
 #include "pool.h"
+#include "record_id.h"
 
 COUNTER(received, "worker.received", "packets taken from the ports", LEDGER_PACKETS, LEDGER_IN);
 COUNTER(received_bytes, "worker.received_bytes", "their captured bytes", LEDGER_NONE, LEDGER_IN);
@@ -43,6 +44,7 @@ struct worker {
 	struct worker_params params;
 	struct counters counters;
 	struct record_pool *pool;
+	struct record_id_source ids;
 	struct session_table *sessions;
 	struct writer_stream *stream;
 	struct worker_port port[WORKER_PORTS_MAX];
@@ -85,12 +87,15 @@ create_parts(struct worker *w, const struct worker_params *params)
 		.max_sessions = params->max_sessions,
 		.counters = &w->counters,
 		.secret = params->secret,
+		.ids = &w->ids,
 	};
 
 	w->burst = calloc(1, sizeof(*w->burst));
 	w->linear = vmem_reserve((size_t)BURST_MAX * PACKET_BYTES_MAX);
 	w->pool = record_pool_create(params->record_chunks, (uint16_t)params->index, &w->counters);
 	if (w->burst == NULL || w->linear == NULL || w->pool == NULL)
+		return false;
+	if (record_id_init(&w->ids, params->sequential_ids, params->node, params->index) != 0)
 		return false;
 	table.records = w->pool;
 	w->sessions = session_table_create(&table);

@@ -51,6 +51,8 @@ struct worker_params {
 	bool replay;	   /* wait for head-room instead of shedding */
 	bool packet_clock; /* ports whose packets carry their own time: the wall clock does not advance ours */
 	bool stage_times, no_records;
+	bool sequential_ids; /* autoGenerateId=sequential */
+	const char *node;
 };
 
 struct worker;

@@ -33,8 +33,11 @@ static struct rte_mbuf *
 make_packet(uint16_t size)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
-	struct packet_meta *meta = rte_mbuf_to_priv(m);
+	struct packet_meta *meta;
 
+	if (m == NULL)
+		abort();
+	meta = rte_mbuf_to_priv(m);
 	*meta = (struct packet_meta){.time_ns = 1,
 				     .clock_ns = 2,
 				     .sequence = 3,
