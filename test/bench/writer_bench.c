@@ -5,7 +5,7 @@
  *
  * Packets come from 64 buffers one after the other, as from a receive burst that decode has just read. Prints one line
  * for each of five runs and the median. */
-#include <errno.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
@@ -211,6 +211,13 @@ run_disk(struct bench *b)
 	return rate;
 }
 
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
 static void
 start_eal(bool no_huge)
 {
@@ -232,7 +239,7 @@ main(int argc, char **argv)
 	char **arguments = argv + 1 + no_huge;
 	int n = argc - 1 - no_huge;
 	bool disk = n >= 3 && strcmp(arguments[0], "disk") == 0;
-	const char *directory = n >= 4 ? arguments[3] : "/var/tmp/shrike-writer-bench";
+	const char *const own = "/var/tmp/shrike-writer-bench", *directory = n >= 4 ? arguments[3] : own;
 	static struct bench b;
 	double result[RUNS];
 
@@ -268,5 +275,7 @@ main(int argc, char **argv)
 	printf("median %.2f %s\n", result[RUNS / 2], disk ? "GB/s" : "ns a packet");
 	for (unsigned i = 0; i < BUFFERS; i++)
 		free(b.buffer[i]);
+	if (disk && directory == own)
+		nftw(own, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return 0;
 }
