@@ -44,8 +44,11 @@ vmem_reserve(size_t size)
 void
 vmem_release(void *p, size_t size)
 {
-	if (p != NULL)
-		munmap(p, round_up(size, HUGE_PAGE_BYTES));
+	if (p == NULL)
+		return;
+	/* Poison outlives the mapping, and the next one may be here. */
+	UNPOISON(p, round_up(size, HUGE_PAGE_BYTES));
+	munmap(p, round_up(size, HUGE_PAGE_BYTES));
 }
 
 struct pool *
