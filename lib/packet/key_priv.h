@@ -56,7 +56,7 @@ static inline void
 key_set_tail(struct flow_key *key, uint16_t first_port, uint16_t second_port, uint64_t tail)
 {
 	tail |= (uint64_t)second_port << 16 | first_port;
-	memcpy(key->port, &tail, sizeof(tail));
+	memcpy((uint8_t *)key + offsetof(struct flow_key, port), &tail, sizeof(tail));
 }
 
 /* Swaps when 'swap' is set. */
