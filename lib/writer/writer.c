@@ -394,7 +394,7 @@ writer_create(const struct writer_params *params, char *why, size_t why_size)
 	if (w->conf->dry_run && writer_uses_blocks(w->conf, w->method) && w->method != WRITER_DISCARD)
 		w->method = WRITER_NULL;
 	w->has_blocks = writer_uses_blocks(w->conf, w->method);
-	w->direct = w->has_blocks && w->conf->method != WRITER_SIMPLE_NODIRECT;
+	w->direct = w->method != WRITER_SIMPLE_NODIRECT && w->conf->method != WRITER_SIMPLE_NODIRECT;
 	w->n_workers = params->n_workers;
 	w->rotate_bytes = (uint64_t)(w->conf->file_size_max_gib * (1 << 30));
 	w->rotate_age_ns = w->conf->file_time_max_min != 0 ? w->conf->file_time_max_min * 60 * NS_PER_S : UINT64_MAX;

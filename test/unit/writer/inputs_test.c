@@ -13,6 +13,11 @@ describe(void *context, uint32_t input, struct writer_input_info *info)
 		info->absolute = "/captures/far.pcap";
 		return true;
 	}
+	if (input == 1001) {
+		info->absolute = "/captures/known.pcap";
+		info->number = 77;
+		return true;
+	}
 	if (input >= 3)
 		return false;
 	info->absolute = names[input];
@@ -174,5 +179,58 @@ TEST(in_place_inputs_may_be_many_and_without_a_name)
 	EXPECT(writer_append(f.stream[0], &p, 0));
 	EXPECT_EQ(p.file, 1);
 	fixture_finish(&f);
+	fixture_stop(&f);
+}
+
+/* Inputs with and without a name in turn: the one is pointed into, the other copied. */
+TEST(in_place_inputs_without_a_name_are_copied_when_asked_for)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	f.conf.effective_method = WRITER_INPLACE;
+	f.conf.copy_unnamed = true;
+	f.conf.n_blocks = 2;
+	f.params.input = describe;
+	REQUIRE(fixture_start(&f, 1));
+	for (unsigned i = 0; i < 2000; i++) {
+		struct packet p = fixture_packet(i + 1, 3000, start_ns + i);
+
+		p.input = i / 500 % 2 == 0 ? 5 : 1;
+		p.input_position = 24 + i;
+		while (!writer_stream_room(f.stream[0], 64) || !writer_append(f.stream[0], &p, 0))
+			writer_poll(f.writer);
+		if (p.input == 5) {
+			EXPECT_EQ(p.file, 1);
+			fixture_note(&f, &p, i + 1);
+		} else {
+			EXPECT_EQ(p.file, 2);
+			EXPECT_EQ(p.position, 24 + i);
+		}
+	}
+	fixture_finish(&f);
+	EXPECT_EQ(f.n_created, 2);
+	EXPECT_EQ(f.n_closed, 1);
+	EXPECT_EQ(fixture_missing(&f), 0);
+	EXPECT_EQ(counters_total("writer.not_stored_no_name"), 0);
+	EXPECT_EQ(ledger_check(stdout), 0);
+	fixture_stop(&f);
+}
+
+TEST(in_place_an_input_with_a_document_keeps_its_number)
+{
+	struct fixture f;
+	struct packet p = packet(1001, 24);
+
+	start(&f, 1);
+	EXPECT(writer_append(f.stream[0], &p, 0));
+	EXPECT_EQ(p.file, 77);
+	fixture_finish(&f);
+	writer_input_closed(f.writer, 1001, 9, 8, 7);
+	fixture_take_events(&f);
+	EXPECT_EQ(f.n_created, 0);
+	REQUIRE(f.n_closed == 1);
+	EXPECT_EQ(f.closed[0]->number, 77);
+	EXPECT_EQ(atomic_load(&f.numbers), 0);
 	fixture_stop(&f);
 }
