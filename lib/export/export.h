@@ -130,6 +130,7 @@ struct exporter_params {
 	struct rte_ring **records; /* [n_workers] SPSC, struct record pointers in */
 	struct rte_ring **returns; /* [n_workers] SPSC, the same pointers back; room for all records of the pool */
 	const void *library_cpus;  /* cpu_set_t for sink threads; NULL: inherit */
+	unsigned patience_s;	   /* instead of EXPORT_DESTROY_WAIT_S; 0: that */
 };
 
 enum { EXPORT_FILES_MAX = 65536, EXPORT_DOCUMENT_BYTES_MAX = 64 << 20, EXPORT_DESTROY_WAIT_S = 30 };
@@ -139,9 +140,10 @@ struct exporter;
 /* After conf_load() and fields_init(). Attaches its counters and its gauge. NULL: 'why' has the reason. */
 struct exporter *exporter_create(const struct exporter_params *, char *why, size_t why_size);
 
-/* Accepts NULL. Nobody polls any more. Sends what is collected and waits for the sinks, at most EXPORT_DESTROY_WAIT_S
- * while one of them fails, then abandons. */
-void exporter_destroy(struct exporter *);
+/* Accepts NULL. Nobody polls any more. Sends what is collected and waits for the sinks for as long as they get on. One
+ * that does not for EXPORT_DESTROY_WAIT_S (2 s after exporter_abandon()) is abandoned; a thread that does not even come
+ * back from its call is logged and left alone, with all of the exporter: false then, and it may be called again. */
+bool exporter_destroy(struct exporter *);
 
 /* Returns how much was done: 0 means idle. */
 unsigned exporter_poll(struct exporter *);
@@ -156,7 +158,7 @@ bool exporter_idle(const struct exporter *);
 void exporter_finish(struct exporter *);
 
 /* Second signal: sinks stop after what they are writing; the rest, what polls still take included, is counted as lost.
- */
+ * A sink that is stuck inside a write keeps the exporter from becoming idle: bound the wait, then destroy. */
 void exporter_abandon(struct exporter *);
 
 /* The polling thread's; attached already. */

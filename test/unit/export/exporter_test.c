@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include <rte_ring.h>
 #include <sqlite3.h>
@@ -19,7 +20,7 @@ enum { SEQUENCES_MAX = 1 << 16, RING_SLOTS = 256, WAIT_S = 60 };
 struct stall {
 	_Atomic int mode;
 	_Atomic unsigned reject_every; /* sequence numbers that this divides; 0: none */
-	_Atomic uint64_t documents, failures, largest_bytes;
+	_Atomic uint64_t calls, documents, failures, largest_bytes;
 	uint8_t seen[SEQUENCES_MAX];
 };
 static struct stall stall[2];
@@ -56,6 +57,7 @@ stall_write(void *state, struct sink_batch *b, unsigned n)
 {
 	struct stall *s = state;
 
+	s->calls++;
 	while (s->mode == STALL_STAND)
 		usleep(1000);
 	if (s->mode == STALL_FAIL) {
@@ -117,7 +119,7 @@ ring_read(const void *ring)
 }
 
 static bool
-rig_start(struct rig *r, const char *const *settings, unsigned return_slots)
+rig_start_with(struct rig *r, const char *const *settings, unsigned return_slots, struct exporter_params p)
 {
 	char why[512] = "";
 
@@ -132,16 +134,22 @@ rig_start(struct rig *r, const char *const *settings, unsigned return_slots)
 	counters_attach(&r->counters, "test worker");
 	ledger_gauge_attach(&r->gauge);
 
-	struct exporter_params p = {.conf = r->f.conf,
-				    .export_conf = &r->f.export_conf,
-				    .document = &r->f.document,
-				    .n_workers = 1,
-				    .records = &r->records,
-				    .returns = &r->returns};
+	p.conf = r->f.conf;
+	p.export_conf = &r->f.export_conf;
+	p.document = &r->f.document;
+	p.n_workers = 1;
+	p.records = &r->records;
+	p.returns = &r->returns;
 	r->e = exporter_create(&p, why, sizeof(why));
 	if (r->e == NULL)
 		printf("%s\n", why);
 	return r->e != NULL;
+}
+
+static bool
+rig_start(struct rig *r, const char *const *settings, unsigned return_slots)
+{
+	return rig_start_with(r, settings, return_slots, (struct exporter_params){.patience_s = 0});
 }
 
 /* The ledger adds up to the end: checked before the counters go. */
@@ -680,4 +688,99 @@ TEST(the_ledger_notices_a_record_that_disappears)
 	exporter_finish(r.e);
 	EXPECT(rig_drain(&r));
 	rig_stop(&r);
+}
+
+TEST(destroy_gives_up_a_sink_that_never_takes_anything)
+{
+	uint64_t begin_ns = clock_monotonic_ns();
+	struct rig r;
+
+	REQUIRE(rig_start_with(&r, (const char *[]){"sinks=stall;stall2", NULL}, 8192,
+			       (struct exporter_params){.patience_s = 1}));
+	stall[0].mode = STALL_FAIL;
+	rig_push_all(&r, 100);
+	while (rte_ring_count(r.records) > 0)
+		exporter_poll(r.e);
+	rig_take_back(&r);
+	rig_stop(&r);
+	EXPECT_EQ(stall[0].documents, 0);
+	EXPECT_EQ(stall[1].documents, 100);
+	EXPECT(clock_monotonic_ns() - begin_ns < 10 * NS_PER_S);
+}
+
+/* Static: the sink's thread goes on using it after the test. */
+static struct rig stuck;
+
+TEST(destroy_returns_although_a_sink_hangs_inside_a_write)
+{
+	uint64_t begin_ns = clock_monotonic_ns();
+
+	REQUIRE(rig_start_with(&stuck, (const char *[]){"sinks=stall", NULL}, 8192,
+			       (struct exporter_params){.patience_s = 1}));
+	stall[0].mode = STALL_STAND;
+	rig_push_all(&stuck, 100);
+	exporter_finish(stuck.e);
+	for (unsigned i = 0; i < 5000 && stall[0].calls == 0; i++) {
+		exporter_poll(stuck.e);
+		usleep(1000);
+	}
+	EXPECT_EQ(stall[0].calls, 1);
+	exporter_abandon(stuck.e);
+	EXPECT(!exporter_destroy(stuck.e));
+	EXPECT(clock_monotonic_ns() - begin_ns < 20 * NS_PER_S);
+	/* Not lost without a trace: inside, and the ledger says so. */
+	EXPECT_EQ(ledger_check(stdout), 0);
+	EXPECT_EQ(counters_total("export.acknowledged") + counters_total("export.abandoned"), 0);
+	stall[0].mode = STALL_RUN;
+	for (unsigned i = 0; i < 5000 && counters_total("export.acknowledged") == 0; i++)
+		usleep(1000);
+	EXPECT_EQ(counters_total("export.acknowledged"), 100);
+	EXPECT_EQ(ledger_check(stdout), 0);
+	EXPECT(exporter_destroy(stuck.e));
+	counters_detach(&stuck.counters);
+	ledger_gauge_detach(&stuck.gauge);
+	rig_take_back(&stuck);
+	EXPECT_EQ(record_pool_destroy(stuck.pool), 0);
+	free(stuck.records);
+	free(stuck.returns);
+	fixture_fini(&stuck.f);
+}
+
+/* In a child, for standard output has to be the pipe. */
+static int
+export_to_closed_pipe(void)
+{
+	static struct rig r;
+	int ends[2];
+
+	if (pipe(ends) != 0 || dup2(ends[1], STDOUT_FILENO) < 0)
+		return 1;
+	close(ends[0]);
+	close(ends[1]);
+	if (!rig_start(&r, (const char *[]){"sinks=ndjson;stall", "ndjsonFile=-", NULL}, 8192))
+		return 2;
+	rig_push_all(&r, 1000);
+	exporter_finish(r.e);
+	if (!rig_drain(&r))
+		return 3;
+	if (counters_total("export.rejected") != 1000 || counters_total("sink.ndjson.rejected") != 1000 ||
+	    counters_total("sink.ndjson.acknowledged") != 0 || counters_total("export.acknowledged") != 0)
+		return 4;
+	if (ledger_check(stderr) != 0 || !seen_once(&stall[0], 1000))
+		return 5;
+	rig_stop(&r);
+	return 0;
+}
+
+TEST(a_closed_pipe_rejects_documents_and_other_sinks_go_on)
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(export_to_closed_pipe());
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(status, 0);
 }
