@@ -47,38 +47,35 @@ struct file_item {
 };
 
 struct sink {
-	const struct sink_kind *kind;
-	void *state;
-	struct counters counters;
-	char owner[32];
-	struct file_numbers *numbers;
-
-	/* Written by the exporter's thread. */
-	struct batch **slot;
-	uint32_t mask;
+	/* Written by the exporter's thread, read by the sink's. */
 	_Alignas(64) _Atomic uint32_t head;
 
-	/* Written by the sink's thread. */
+	/* Written by the sink's thread, read by any. */
 	_Alignas(64) _Atomic uint32_t tail;
 	_Atomic bool sleeping;
-	unsigned at_once;
-	unsigned bitmap_words;
-	struct sink_batch *group; /* [at_once] */
-	uint64_t *bits;		  /* [at_once * bitmap_words] */
-	unsigned back_off_ms;
-	uint64_t failing_since_ns, failing_logged_ns;
-	bool dirty; /* written since the last flush */
 
-	/* Any thread. */
-	_Alignas(64) _Atomic bool stopping;
-	_Atomic bool abandoned;
+	_Alignas(64) const struct sink_kind *kind;
+	void *state;
+	struct file_numbers *numbers;
+	struct batch **slot;
+	uint32_t mask;
 	int wake_fd;
+	_Atomic bool stopping, abandoned;
+	bool started;
+	bool dirty;		  /* written since the last flush */
+	_Atomic unsigned n_files; /* until answered, not until taken off the list */
 	pthread_mutex_t files_lock;
 	struct file_item *files_first, **files_last;
-	_Atomic unsigned n_files; /* until answered, not until taken off the list */
-
 	pthread_t thread;
-	bool started;
+
+	/* The sink's thread's own. */
+	unsigned at_once, bitmap_words;
+	struct sink_batch *group; /* [at_once] */
+	uint64_t *bits;		  /* [at_once * bitmap_words] */
+	uint64_t failing_since_ns, failing_logged_ns;
+	unsigned back_off_ms;
+	char owner[20];
+	struct counters counters;
 };
 
 static unsigned
