@@ -33,7 +33,7 @@ static inline void
 key_set_address(uint8_t out[16], uint64_t high, uint64_t low)
 {
 #ifdef __SSE2__
-	/* Left to itself gcc puts the words together in memory, and the load waits for the two stores: 6 ns a packet.
+	/* Left to itself gcc puts the words together in memory, and the load waits for the two stores.
 	 */
 	_mm_storeu_si128((void *)out,
 			 _mm_set_epi64x((int64_t)__builtin_bswap64(low), (int64_t)__builtin_bswap64(high)));
