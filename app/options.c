@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,81 +169,54 @@ parse_number(const char *name, const char *text, double max, double *out)
 	return false;
 }
 
+static const struct {
+	int option;
+	size_t offset;
+} flag_options[] = {
+	{'s', offsetof(struct options, skip)},
+	{OPT_COPY, offsetof(struct options, copy)},
+	{OPT_DELETE, offsetof(struct options, delete_inputs)},
+	{OPT_DRY_RUN, offsetof(struct options, dry_run)},
+	{OPT_FLUSH, offsetof(struct options, flush)},
+	{OPT_IGNORE_ERRORS, offsetof(struct options, ignore_errors)},
+	{OPT_NO_LOCK, offsetof(struct options, no_lock)},
+	{OPT_NO_SPI, offsetof(struct options, no_records)},
+	{OPT_RECURSIVE, offsetof(struct options, recursive)},
+	{OPT_REPROCESS, offsetof(struct options, reprocess)},
+	{OPT_SORTED, offsetof(struct options, sorted)},
+	{OPT_STRICT, offsetof(struct options, strict)},
+};
+
+static const struct {
+	int option;
+	enum action action;
+} action_options[] = {
+	{'v', ACTION_VERSION},
+	{'h', ACTION_HELP},
+	{'T', ACTION_CHECK},
+	{OPT_DUMP_CONFIG, ACTION_DUMP_CONFIG},
+	{OPT_PRINT_CONF, ACTION_PRINT_CONF},
+	{OPT_LIST_SETTINGS, ACTION_LIST_SETTINGS},
+	{OPT_LIST_FIELDS, ACTION_LIST_FIELDS},
+	{OPT_LIST_PARSERS, ACTION_LIST_PARSERS},
+};
+
 static bool
 apply_flag(struct options *o, int option)
 {
-	switch (option) {
-	case 'q':
-		o->quiet++;
-		return true;
-	case 'd':
-		o->debug++;
-		return true;
-	case 's':
-		o->skip = true;
-		return true;
-	case 'v':
-		o->action = ACTION_VERSION;
-		return true;
-	case 'h':
-		o->action = ACTION_HELP;
-		return true;
-	case 'T':
-		o->action = ACTION_CHECK;
-		return true;
-	case OPT_DUMP_CONFIG:
-		o->action = ACTION_DUMP_CONFIG;
-		return true;
-	case OPT_PRINT_CONF:
-		o->action = ACTION_PRINT_CONF;
-		return true;
-	case OPT_LIST_SETTINGS:
-		o->action = ACTION_LIST_SETTINGS;
-		return true;
-	case OPT_LIST_FIELDS:
-		o->action = ACTION_LIST_FIELDS;
-		return true;
-	case OPT_LIST_PARSERS:
-		o->action = ACTION_LIST_PARSERS;
-		return true;
-	case OPT_COPY:
-		o->copy = true;
-		return true;
-	case OPT_DELETE:
-		o->delete_inputs = true;
-		return true;
-	case OPT_DRY_RUN:
-		o->dry_run = true;
-		return true;
-	case OPT_FLUSH:
-		o->flush = true;
-		return true;
-	case OPT_IGNORE_ERRORS:
-		o->ignore_errors = true;
-		return true;
-	case OPT_NO_LOCK:
-		o->no_lock = true;
-		return true;
-	case OPT_NO_SPI:
-		o->no_records = true;
-		return true;
-	case OPT_RECURSIVE:
-		o->recursive = true;
-		return true;
-	case OPT_REPROCESS:
-		o->reprocess = true;
-		return true;
-	case OPT_SORTED:
-		o->sorted = true;
-		return true;
-	case OPT_STRICT:
-		o->strict = true;
-		return true;
-	case OPT_NOTHING:
-		return true;
-	default:
-		return false;
-	}
+	for (size_t i = 0; i < sizeof(flag_options) / sizeof(flag_options[0]); i++)
+		if (flag_options[i].option == option) {
+			*(bool *)((char *)o + flag_options[i].offset) = true;
+			return true;
+		}
+	for (size_t i = 0; i < sizeof(action_options) / sizeof(action_options[0]); i++)
+		if (action_options[i].option == option) {
+			o->action = action_options[i].action;
+			return true;
+		}
+	o->quiet += option == 'q';
+	o->debug += option == 'd';
+	return option == 'q' || option == 'd' || option == OPT_NOTHING;
 }
 
 static bool

@@ -58,16 +58,27 @@ TEST(further_arguments_are_captures_and_options_may_follow)
 	options_free(&o);
 }
 
-TEST(contradictions_are_usage_errors)
+static enum exit_code
+refused(int argc, const char *const *words)
 {
 	struct options o;
+	enum exit_code code = parse(&o, argc, words);
 
-	EXPECT(PARSE(&o, "shrike") == EXIT_USAGE);
-	EXPECT(PARSE(&o, "shrike", "-r", "a", "--delete") == EXIT_USAGE);
-	EXPECT(PARSE(&o, "shrike", "-r", "a", "--skip", "--copy") == EXIT_USAGE);
-	EXPECT(PARSE(&o, "shrike", "-l", "0", "--", "--copy") == EXIT_USAGE);
-	EXPECT(PARSE(&o, "shrike", "-r", "a", "--no-such-option") == EXIT_USAGE);
-	EXPECT(PARSE(&o, "shrike", "a.pcap") == EXIT_USAGE);
-	EXPECT(PARSE(&o, "shrike", "-r", "a", "--packetcnt", "x") == EXIT_USAGE);
-	EXPECT(PARSE(&o, "shrike", "-r", "a", "--monitor") == EXIT_USAGE);
+	options_free(&o);
+	return code;
+}
+
+#define REFUSED(...)                                                                                                   \
+	refused((int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), (const char *const[]){__VA_ARGS__})
+
+TEST(contradictions_are_usage_errors)
+{
+	EXPECT(REFUSED("shrike") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "-r", "a", "--delete") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "-r", "a", "--skip", "--copy") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "-l", "0", "--", "--copy") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "-r", "a", "--no-such-option") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "a.pcap") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "-r", "a", "--packetcnt", "x") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "-r", "a", "--monitor") == EXIT_USAGE);
 }
