@@ -12,6 +12,7 @@
 #include "document.h"
 #include "eal.h"
 #include "export.h"
+#include "known.h"
 #include "options.h"
 #include "port.h"
 #include "replay.h"
@@ -46,7 +47,8 @@ struct sensor {
 	struct hash_secret secret;
 	struct rte_mempool *mbufs;
 	struct capture_list files;
-	struct replay *replay; /* NULL: live */
+	struct known_files known; /* --skip, --reprocess */
+	struct replay *replay;	  /* NULL: live */
 	struct port port[PORTS_MAX];
 	unsigned n_ports;
 	unsigned n_workers;

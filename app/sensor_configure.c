@@ -157,6 +157,8 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 	code = parse_operations(s);
 	if (code == EXIT_FINE && o->action == ACTION_RUN)
 		code = collect_files(s);
+	if (code == EXIT_FINE && o->action == ACTION_RUN)
+		code = known_apply(s);
 	if (code == EXIT_FINE)
 		find_inputs_to_copy(s);
 	return code;

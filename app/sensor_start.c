@@ -65,6 +65,8 @@ describe_input(void *context, uint32_t input, struct writer_input_info *info)
 
 	info->absolute = in->plain_pcap ? in->absolute : NULL;
 	info->first_ns = in->first_ns;
+	if (s->options->reprocess && in->absolute != NULL)
+		info->number = known_number(&s->known, in->absolute);
 	return true;
 }
 
@@ -291,6 +293,7 @@ sensor_destroy(struct sensor *s)
 	replay_destroy(s->replay);
 	decode_conf_destroy(s->decode);
 	capture_list_free(&s->files);
+	known_free(&s->known);
 	free(s->ops);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		rte_ring_free(s->records[i]);

@@ -72,6 +72,8 @@ struct export_file {
 	bool locked, gap_positions, in_place;
 };
 
+typedef void (*export_file_callback)(const char *name, uint32_t number, void *context);
+
 struct sink_params {
 	const struct conf *conf;
 	const struct document_conf *document;
@@ -99,6 +101,10 @@ struct sink_kind {
 	/* A bounded piece of the sink's own work, after each write and when idle; 'at_exit': all of it that has to be
 	 * done before the end. 1: there is more, 0: nothing left. May be NULL. */
 	int (*maintain)(void *, bool at_exit);
+
+	/* Every files document of this node, oldest number first. On the control thread, before create(): has a
+	 * connection of its own. 0 or -errno (-ENOENT: there is no store yet). May be NULL. */
+	int (*each_file)(const struct sink_params *, export_file_callback, void *context);
 
 	/* The first of 'n' following file numbers of this node, or 0 with errno; NULL: this sink keeps none. Those not
 	 * used come back at the end, when they were the last ones taken. */
@@ -144,6 +150,9 @@ struct exporter *exporter_create(const struct exporter_params *, char *why, size
  * that does not for EXPORT_DESTROY_WAIT_S (2 s after exporter_abandon()) is abandoned; a thread that does not even come
  * back from its call is logged and left alone, with all of the exporter: false then, and it may be called again. */
 bool exporter_destroy(struct exporter *);
+
+/* The files documents of this node in the sinks that keep them; before exporter_create(). 0 or -errno. */
+int export_each_file(const struct exporter_params *, export_file_callback, void *context);
 
 /* Returns how much was done: 0 means idle. */
 unsigned exporter_poll(struct exporter *);

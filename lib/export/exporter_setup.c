@@ -213,3 +213,21 @@ exporter_destroy(struct exporter *e)
 	free(e);
 	return true;
 }
+
+int
+export_each_file(const struct exporter_params *params, export_file_callback each, void *context)
+{
+	struct sink_params sink = {.conf = params->conf, .document = params->document};
+	const struct export_conf *conf = params->export_conf;
+	int error = 0;
+
+	for (unsigned i = 0; i < conf->sinks.n && !conf->dry_run && error == 0; i++) {
+		const struct sink_kind *kind = find_kind(conf->sinks.item[i]);
+
+		if (kind != NULL && kind->each_file != NULL)
+			error = kind->each_file(&sink, each, context);
+		if (error == -ENOENT)
+			error = 0;
+	}
+	return error;
+}

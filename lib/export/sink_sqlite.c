@@ -482,6 +482,7 @@ static const struct sink_kind sqlite = {
 	.write_file = sqlite_write_file,
 	.flush = sqlite_flush,
 	.maintain = sqlite_maintain,
+	.each_file = sqlite_each_file,
 	.take_file_numbers = sqlite_take_numbers,
 	.return_file_numbers = sqlite_return_numbers,
 	.count = sqlite_count,

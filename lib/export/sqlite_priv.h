@@ -77,6 +77,11 @@ int store_commit(struct store *);
 void store_rollback(struct store *);
 int64_t store_now_ms(void);
 
+extern const struct setting_group sqlite_settings_group;
+
+/* sqlite_files.c: the sink's each_file(). */
+int sqlite_each_file(const struct sink_params *, export_file_callback, void *context);
+
 /* Opens the file (folders, schema, fields) and checks that it is ours. 0 or -errno with 'error' set. */
 int schema_open(struct store *);
 
