@@ -118,6 +118,10 @@ next_phase(struct sensor *s, uint64_t now_ns)
 		s->phase = PHASE_WRITER;
 	if (s->phase == PHASE_WRITER && writer_idle(s->writer)) {
 		close_inputs(s);
+		s->phase = PHASE_INPUTS;
+	}
+	/* The updates may not have fitted into the ring at once. */
+	if (s->phase == PHASE_INPUTS && writer_idle(s->writer)) {
 		atomic_store(&s->export_finish, true);
 		s->phase = PHASE_EXPORTER;
 	}

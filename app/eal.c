@@ -103,6 +103,7 @@ own_arguments(struct arguments *a, const struct app_conf *conf, size_t memory_by
 	} else {
 		snprintf(megabytes, sizeof(megabytes), "%zu", (memory_bytes >> 20) + 128);
 		add(a, "--no-huge");
+		add(a, "--no-shconf");
 		add(a, "-m");
 		add(a, megabytes);
 		LOG_INFO("eal.no_hugepages", "note=\"too few free hugepages: running without, several times slower; "

@@ -4,6 +4,7 @@
 #ifndef SENSOR_H
 #define SENSOR_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ enum sensor_phase {
 	PHASE_RUNNING,	/* packets come */
 	PHASE_WORKERS,	/* input has ended or a signal came: workers save their sessions */
 	PHASE_WRITER,	/* the last blocks are written */
+	PHASE_INPUTS,	/* inputs read in place have got their closing update */
 	PHASE_EXPORTER, /* the last documents are acknowledged */
 	PHASE_DONE,
 };
@@ -60,6 +62,7 @@ struct sensor {
 	struct exporter *exporter;
 	struct ledger_gauge records_gauge;
 	struct role_plan plan;
+	cpu_set_t library_cpus; /* for threads beside the lcores */
 
 	/* Control. */
 	enum sensor_phase phase;

@@ -70,6 +70,21 @@ describe_input(void *context, uint32_t input, struct writer_input_info *info)
 	return true;
 }
 
+/* Sinks and the kernel's io_uring threads must not run where lcores poll. */
+static void
+choose_library_cpus(struct sensor *s)
+{
+	cpu_set_t polling;
+
+	CPU_ZERO(&polling);
+	for (unsigned i = 0; i < s->plan.n_lcores; i++) {
+		rte_cpuset_t lcore = rte_lcore_cpuset(s->plan.lcore[i].lcore_id);
+
+		CPU_OR(&polling, &polling, &lcore);
+	}
+	thread_library_cpus(&polling, &s->library_cpus);
+}
+
 static enum exit_code
 start_exporter(struct sensor *s)
 {
@@ -82,7 +97,6 @@ start_exporter(struct sensor *s)
 		.returns = s->returns,
 	};
 	char why[512];
-	cpu_set_t cpus, polling;
 	uint32_t ring_size = rte_align32pow2(s->app.record_chunks + 1);
 	char name[32];
 
@@ -94,11 +108,7 @@ start_exporter(struct sensor *s)
 		if (s->records[i] == NULL || s->returns[i] == NULL)
 			return environment_error("record rings", "not enough memory");
 	}
-	CPU_ZERO(&polling);
-	for (unsigned i = 0; i < s->plan.n_lcores; i++)
-		CPU_OR(&polling, &polling, (cpu_set_t[]){rte_lcore_cpuset(s->plan.lcore[i].lcore_id)});
-	thread_library_cpus(&polling, &cpus);
-	params.library_cpus = &cpus;
+	params.library_cpus = &s->library_cpus;
 	s->exporter = exporter_create(&params, why, sizeof(why));
 	if (s->exporter == NULL)
 		return environment_error("export", why);
@@ -115,6 +125,7 @@ start_writer(struct sensor *s)
 		.number_context = s->exporter,
 		.input = s->replay != NULL ? describe_input : NULL,
 		.input_context = s,
+		.helper_cpus = &s->library_cpus,
 		.socket = (int)rte_socket_id(),
 	};
 	char why[512];
@@ -263,6 +274,7 @@ sensor_start(struct sensor *s)
 	if (code != EXIT_FINE)
 		return code;
 	role_plan_init(&s->plan, idle_mode(s));
+	choose_library_cpus(s);
 	s->n_workers = worker_count(s, s->plan.n_lcores);
 	hash_secret_init(&s->secret);
 	code = start_pools(s);
