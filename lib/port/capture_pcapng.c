@@ -319,7 +319,7 @@ read_block(struct capture_file *f, struct capture_packet *packet, struct block *
 static enum capture_status
 pcapng_next(struct capture_file *f, struct capture_packet *packet)
 {
-	struct block b;
+	struct block b = {0};
 	enum capture_status status;
 
 	do {
@@ -347,7 +347,7 @@ static enum capture_status
 find_interface(struct capture_file *f)
 {
 	enum capture_status status;
-	struct block b;
+	struct block b = {0};
 
 	while ((status = peek_block(f, &b)) == CAPTURE_PACKET && !is_packet(&b)) {
 		status = take_block(f, &b);
