@@ -16,7 +16,7 @@
 #include "log.h"
 #include "progress.h"
 
-enum { CONTROL_INTERVAL_NS = 2000000, CLOSE_TRIES = 2000, EVENT_BURST = 16 };
+enum { CONTROL_INTERVAL_NS = 2000000, STATS_INTERVAL_NS = 500000000, CLOSE_TRIES = 2000, EVENT_BURST = 16 };
 
 static volatile sig_atomic_t signals;
 
@@ -131,6 +131,16 @@ next_phase(struct sensor *s, uint64_t now_ns)
 	}
 }
 
+static void
+read_port_stats(struct sensor *s, uint64_t now_ns)
+{
+	if (s->replay != NULL || now_ns < s->next_stats_ns)
+		return;
+	s->next_stats_ns = now_ns + STATS_INTERVAL_NS;
+	for (unsigned i = 0; i < s->n_ports; i++)
+		port_read_stats(&s->port[i]);
+}
+
 static unsigned
 control_poll(void *context)
 {
@@ -144,6 +154,7 @@ control_poll(void *context)
 	if (s->aborted)
 		return 0;
 	next_phase(s, now_ns);
+	read_port_stats(s, now_ns);
 	progress_draw(s, now_ns);
 	return 0;
 }
@@ -263,6 +274,8 @@ sensor_run(struct sensor *s)
 	progress_end(s);
 	if (s->aborted)
 		close_files(s);
+	for (unsigned i = 0; i < s->n_ports; i++)
+		port_stop(&s->port[i]);
 	if (error != 0) {
 		LOG_ERROR("control.lcore", "error=\"%s\"", strerror(-error));
 		return EXIT_ENVIRONMENT;

@@ -70,7 +70,7 @@ verdict(const struct sensor *s, enum exit_code code)
 		return code;
 	if (ledger_check(NULL) > 0)
 		return EXIT_FAILED;
-	if (summary_damaged_inputs(s) > 0 || counters_total("port.errors") > 0)
+	if (summary_damaged_inputs(s) > 0)
 		return EXIT_INPUT;
 	if (s->options->strict && ledger_losses() > 0)
 		return EXIT_LOSS;

@@ -71,8 +71,7 @@ struct sensor {
 	bool aborted;
 	uint64_t started_ns, ended_ns; /* monotonic */
 	uint64_t exit_idle_ns;	       /* 0: never */
-	uint64_t next_control_ns;
-	uint64_t stall_since_ns, stall_work;
+	uint64_t next_control_ns, next_stats_ns;
 };
 
 /* Reads the settings into the parts' structs and checks what only the whole can check. Nothing is started. */

@@ -296,12 +296,12 @@ sensor_start(struct sensor *s)
 void
 sensor_destroy(struct sensor *s)
 {
-	for (unsigned i = 0; i < s->n_ports; i++)
-		port_stop(&s->port[i]);
 	exporter_destroy(s->exporter);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_destroy(s->worker[i]);
 	writer_destroy(s->writer);
+	for (unsigned i = 0; i < s->n_ports; i++)
+		port_close(&s->port[i]);
 	replay_destroy(s->replay);
 	decode_conf_destroy(s->decode);
 	capture_list_free(&s->files);

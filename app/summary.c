@@ -38,11 +38,16 @@ unsigned
 summary_damaged_inputs(const struct sensor *s)
 {
 	struct replay_progress p;
+	unsigned damaged = 0;
 
-	if (s->replay == NULL)
-		return 0;
-	replay_progress(s->replay, &p);
-	return p.files_damaged;
+	if (s->replay != NULL) {
+		replay_progress(s->replay, &p);
+		return p.files_damaged;
+	}
+	/* net_pcap tells of a damaged file by errors only. */
+	for (unsigned i = 0; i < s->n_ports; i++)
+		damaged += s->port[i].is_capture_file && port_errors(&s->port[i]) > 0;
+	return damaged;
 }
 
 /* A line of /proc/self/status in bytes: "VmHWM", "HugetlbPages". */
