@@ -4,16 +4,16 @@
  * before. A distance is never 0, so a 0 says that file and position follow in full: another file, or (two inputs, a
  * rebuilt packet) a position that is not behind the last one. With lengths each entry ends with one.
  *
- * Chunks of a list form a ring from the tail, so one handle in the session finds both ends. Their sizes grow with the
- * list: a session of ten packets wastes half a small chunk, one of ten thousand half a large one. */
+ * New entries are collected in the session's own 15 bytes, whose cache line is there anyway, and moved to the last
+ * chunk when these are full: every fourth packet or so touches a chunk. Chunks of a list form a ring from the tail, so
+ * one handle in the session finds both ends. Their sizes grow with the list: a session of ten packets wastes half a
+ * small chunk, one of ten thousand half a large one. */
 #include "positions.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum {
-	CLASS_SHIFT = 30,
-	HANDLE_MASK = (1 << CLASS_SHIFT) - 1,
 	CHUNK_BYTES_MIN = 32,
 	ENTRY_BYTES_MAX = 1 + 5 + 10 + 5,
 	CHUNKS_MIN = 1 << 16,
@@ -21,45 +21,46 @@ enum {
 
 struct chunk {
 	uint32_t next; /* the tail's is the first */
+	uint8_t fill;
 	uint8_t bytes[];
 };
 
 static uint32_t
-class_bytes(uint32_t class)
+order_bytes(uint32_t order)
 {
-	return (uint32_t)CHUNK_BYTES_MIN << class;
+	return (uint32_t)CHUNK_BYTES_MIN << order;
 }
 
 static uint32_t
-room_of(uint32_t id)
+capacity_of(uint32_t id)
 {
-	return class_bytes(id >> CLASS_SHIFT) - (uint32_t)sizeof(struct chunk);
+	return order_bytes(id >> POSITION_ORDER_SHIFT) - (uint32_t)offsetof(struct chunk, bytes);
 }
 
 static struct chunk *
 chunk_at(const struct position_store *store, uint32_t id)
 {
-	return pool_at(store->pool[id >> CLASS_SHIFT], id & HANDLE_MASK);
+	return pool_at(store->pool[id >> POSITION_ORDER_SHIFT], id & POSITION_HANDLE_MASK);
 }
 
 int
 position_store_init(struct position_store *store, uint32_t max_sessions, bool has_lengths)
 {
-	static const char *const names[POSITION_CLASSES] = {"positions 32", "positions 64", "positions 128",
-							    "positions 256"};
+	static const char *const names[POSITION_ORDERS] = {"positions 32", "positions 64", "positions 128",
+							   "positions 256"};
 
 	memset(store, 0, sizeof(*store));
 	store->has_lengths = has_lengths;
-	for (uint32_t class = 0; class < POSITION_CLASSES; class ++) {
+	for (uint32_t order = 0; order < POSITION_ORDERS; order++) {
 		struct pool_params params = {
-			.name = names[class],
-			.object_bytes = class_bytes(class),
+			.name = names[order],
+			.object_bytes = order_bytes(order),
 			.max_objects = max_sessions > CHUNKS_MIN ? max_sessions : CHUNKS_MIN,
 			.align_bytes = CHUNK_BYTES_MIN,
 		};
 
-		store->pool[class] = pool_create(&params);
-		if (store->pool[class] == NULL) {
+		store->pool[order] = pool_create(&params);
+		if (store->pool[order] == NULL) {
 			position_store_fini(store);
 			return -ENOMEM;
 		}
@@ -70,8 +71,8 @@ position_store_init(struct position_store *store, uint32_t max_sessions, bool ha
 void
 position_store_fini(struct position_store *store)
 {
-	for (uint32_t class = 0; class < POSITION_CLASSES; class ++)
-		pool_destroy(store->pool[class]);
+	for (uint32_t order = 0; order < POSITION_ORDERS; order++)
+		pool_destroy(store->pool[order]);
 	memset(store, 0, sizeof(*store));
 }
 
@@ -80,8 +81,8 @@ position_store_bytes(const struct position_store *store)
 {
 	size_t bytes = 0;
 
-	for (uint32_t class = 0; class < POSITION_CLASSES; class ++)
-		bytes += (size_t)store->pool[class]->used * class_bytes(class);
+	for (uint32_t order = 0; order < POSITION_ORDERS; order++)
+		bytes += (size_t)store->pool[order]->used * order_bytes(order);
 	return bytes;
 }
 
@@ -114,31 +115,104 @@ encode_entry(const struct position_store *store, const struct position_list *lis
 	return store->has_lengths ? n + encode(out + n, length) : n;
 }
 
-/* Puts a chunk behind the tail. The class goes up with every chunk; when its pool is empty a smaller one will do. */
+/* Puts a chunk behind the tail. The order goes up with every chunk; when its pool is empty a smaller one will do. */
 static bool
 add_chunk(struct position_store *store, struct position_list *list)
 {
-	uint32_t class = list->tail == 0 ? 0 : (list->tail >> CLASS_SHIFT) + 1;
+	uint32_t order = list->tail == 0 ? 0 : (list->tail >> POSITION_ORDER_SHIFT) + 1;
 	uint32_t handle = 0, id;
 
-	if (class == POSITION_CLASSES)
-		class = POSITION_CLASSES - 1;
+	if (order == POSITION_ORDERS)
+		order = POSITION_ORDERS - 1;
 	for (;;) {
-		handle = pool_get(store->pool[class]);
+		handle = pool_get(store->pool[order]);
 		if (handle != 0)
 			break;
-		if (class -- == 0)
+		if (order-- == 0)
 			return false;
 	}
-	id = class << CLASS_SHIFT | handle;
+	id = order << POSITION_ORDER_SHIFT | handle;
 	if (list->tail == 0) {
 		chunk_at(store, id)->next = id;
 	} else {
 		chunk_at(store, id)->next = chunk_at(store, list->tail)->next;
 		chunk_at(store, list->tail)->next = id;
 	}
+	chunk_at(store, id)->fill = 0;
 	list->tail = id;
-	list->fill = 0;
+	return true;
+}
+
+/* Bytes behind those in the chunks. An entry may lie in two of them. False, and nothing has changed: no chunk is left.
+ */
+static bool
+chunk_append(struct position_store *store, struct position_list *list, const uint8_t *bytes, unsigned n)
+{
+	unsigned fits = 0;
+	struct chunk *chunk;
+
+	if (list->tail != 0) {
+		uint32_t old = list->tail, room = capacity_of(old) - chunk_at(store, old)->fill;
+
+		fits = n < room ? n : room;
+		if (fits < n && !add_chunk(store, list))
+			return false;
+		chunk = chunk_at(store, old);
+		memcpy(chunk->bytes + chunk->fill, bytes, fits);
+		chunk->fill = (uint8_t)(chunk->fill + fits);
+	} else if (!add_chunk(store, list)) {
+		return false;
+	}
+	chunk = chunk_at(store, list->tail);
+	memcpy(chunk->bytes + chunk->fill, bytes + fits, n - fits);
+	chunk->fill = (uint8_t)(chunk->fill + n - fits);
+	return true;
+}
+
+/* The usual case, in place: the same file, somewhat further, and room. False: it is not. */
+static inline bool
+append_gap(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position)
+{
+	uint64_t gap = position - list->last_position;
+	uint8_t *to = list->bytes + list->fill, *end = list->bytes + POSITION_INLINE_BYTES;
+
+	if (store->has_lengths || file != list->last_file || position <= list->last_position || position_is_empty(list))
+		return false;
+	for (; gap >= 0x80 && to < end; gap >>= 7)
+		*to++ = (uint8_t)(gap | 0x80);
+	if (to >= end)
+		return false;
+	*to++ = (uint8_t)gap;
+	list->fill = (uint8_t)(to - list->bytes);
+	list->last_position = position;
+	return true;
+}
+
+static bool
+append(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position, uint32_t length)
+{
+	uint8_t bytes[POSITION_INLINE_BYTES + ENTRY_BYTES_MAX];
+	unsigned n = encode_entry(store, list, file, position, length, bytes + POSITION_INLINE_BYTES);
+	uint8_t *entry = bytes + POSITION_INLINE_BYTES;
+
+	if (list->fill + n <= POSITION_INLINE_BYTES) {
+		memcpy(list->bytes + list->fill, entry, n);
+		list->fill = (uint8_t)(list->fill + n);
+	} else if (n <= POSITION_INLINE_BYTES) {
+		if (!chunk_append(store, list, list->bytes, list->fill))
+			return false;
+		memcpy(list->bytes, entry, n);
+		list->fill = (uint8_t)n;
+	} else {
+		/* Together, so that a refusal changes nothing. */
+		entry -= list->fill;
+		memcpy(entry, list->bytes, list->fill);
+		if (!chunk_append(store, list, entry, list->fill + n))
+			return false;
+		list->fill = 0;
+	}
+	list->last_file = file;
+	list->last_position = position;
 	return true;
 }
 
@@ -146,25 +220,7 @@ bool
 position_append(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position,
 		uint32_t length)
 {
-	uint8_t entry[ENTRY_BYTES_MAX];
-	unsigned n = encode_entry(store, list, file, position, length, entry), fits = n;
-	uint8_t *to = list->tail == 0 ? list->bytes : chunk_at(store, list->tail)->bytes;
-	uint32_t room = (list->tail == 0 ? POSITION_INLINE_BYTES : room_of(list->tail)) - list->fill;
-
-	to += list->fill;
-	if (n > room) {
-		fits = room;
-		if (!add_chunk(store, list))
-			return false;
-	}
-	for (unsigned i = 0; i < fits; i++)
-		to[i] = entry[i];
-	if (fits < n)
-		memcpy(chunk_at(store, list->tail)->bytes, entry + fits, n - fits);
-	list->fill = (uint8_t)(fits < n ? n - fits : list->fill + n);
-	list->last_file = file;
-	list->last_position = position;
-	return true;
+	return append_gap(store, list, file, position) || append(store, list, file, position, length);
 }
 
 void
@@ -175,7 +231,7 @@ position_clear(struct position_store *store, struct position_list *list)
 
 		for (;; id = next) {
 			next = chunk_at(store, id)->next;
-			pool_put(store->pool[id >> CLASS_SHIFT], id & HANDLE_MASK);
+			pool_put(store->pool[id >> POSITION_ORDER_SHIFT], id & POSITION_HANDLE_MASK);
 			if (id == list->tail)
 				break;
 		}
@@ -183,31 +239,45 @@ position_clear(struct position_store *store, struct position_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+static void
+read_chunk(struct position_reader *r, uint32_t id)
+{
+	const struct chunk *chunk = chunk_at(r->store, id);
+
+	r->chunk = id;
+	r->p = chunk->bytes;
+	r->end = chunk->bytes + chunk->fill;
+}
+
+static void
+read_inline(struct position_reader *r)
+{
+	r->chunk = 0;
+	r->p = r->list->bytes;
+	r->end = r->list->bytes + r->list->fill;
+}
+
 void
 position_read_begin(struct position_reader *r, const struct position_store *store, const struct position_list *list)
 {
-	*r = (struct position_reader){.store = store,
-				      .p = list->bytes,
-				      .end = list->bytes + (list->tail != 0 ? POSITION_INLINE_BYTES : list->fill),
-				      .tail = list->tail,
-				      .tail_fill = list->fill,
-				      .first = true};
+	*r = (struct position_reader){.store = store, .list = list, .first = true};
+	if (list->tail != 0)
+		read_chunk(r, chunk_at(store, list->tail)->next);
+	else
+		read_inline(r);
 }
 
 /* False at the end of the list. */
 static bool
 next_chunk(struct position_reader *r)
 {
-	const struct chunk *chunk;
-
-	if (r->chunk == r->tail)
+	if (r->chunk == 0)
 		return false;
-	chunk = chunk_at(r->store, r->chunk != 0 ? r->chunk : r->tail);
-	r->chunk = chunk->next;
-	chunk = chunk_at(r->store, r->chunk);
-	r->p = chunk->bytes;
-	r->end = chunk->bytes + (r->chunk == r->tail ? r->tail_fill : room_of(r->chunk));
-	return true;
+	if (r->chunk == r->list->tail)
+		read_inline(r);
+	else
+		read_chunk(r, chunk_at(r->store, r->chunk)->next);
+	return r->p < r->end;
 }
 
 static uint64_t

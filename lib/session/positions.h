@@ -1,7 +1,8 @@
 /* Where the packets of live sessions are stored: file number, position and, when wanted, length, gap coded.
  *
- * Threads: one store per table, one owner. Memory: the first 15 bytes of a list lie in the session itself, enough for
- * three packets; then come chunks of 32 to 256 bytes from the store's pools. A packet costs 3 to 5 bytes. */
+ * Threads: one store per table, one owner. Memory: the last 15 bytes of a list lie in the session itself, enough for
+ * three packets; what came before lies in chunks of 32 to 256 bytes from the store's pools. A packet costs 3 to 5
+ * bytes. */
 #ifndef POSITIONS_H
 #define POSITIONS_H
 
@@ -11,20 +12,25 @@
 
 #include "pool.h"
 
-enum { POSITION_INLINE_BYTES = 15, POSITION_CLASSES = 4 };
+enum {
+	POSITION_INLINE_BYTES = 15,
+	POSITION_ORDERS = 4,
+	POSITION_ORDER_SHIFT = 30,
+	POSITION_HANDLE_MASK = (1 << POSITION_ORDER_SHIFT) - 1,
+};
 
 /* All zero: empty. */
 struct position_list {
 	uint64_t last_position;
 	uint32_t last_file;
-	uint32_t tail; /* chunk that is being filled: class << 30 | handle; 0: none yet */
-	uint8_t fill;  /* bytes used of the tail, or of 'bytes' when there is none */
+	uint32_t tail; /* the last chunk: order << 30 | handle; 0: none yet */
+	uint8_t fill;  /* of 'bytes' */
 	uint8_t bytes[POSITION_INLINE_BYTES];
 };
 _Static_assert(sizeof(struct position_list) == 32, "half a cache line of the session");
 
 struct position_store {
-	struct pool *pool[POSITION_CLASSES];
+	struct pool *pool[POSITION_ORDERS];
 	bool has_lengths;
 };
 
@@ -46,11 +52,20 @@ position_is_empty(const struct position_list *list)
 	return list->fill == 0 && list->tail == 0;
 }
 
+/* The chunk that the next position will need, for a prefetch; NULL: probably none. */
+static inline const void *
+position_tail(const struct position_store *store, const struct position_list *list)
+{
+	if (list->tail == 0 || list->fill <= POSITION_INLINE_BYTES - 4)
+		return NULL;
+	return pool_at(store->pool[list->tail >> POSITION_ORDER_SHIFT], list->tail & POSITION_HANDLE_MASK);
+}
+
 struct position_reader {
 	const struct position_store *store;
+	const struct position_list *list;
 	const uint8_t *p, *end;
-	uint32_t chunk, tail; /* 0: in the inline bytes, or the end */
-	uint8_t tail_fill;
+	uint32_t chunk; /* being read; 0: the inline bytes, which come last */
 	bool first;
 	uint32_t file, length;
 	uint64_t position;

@@ -112,7 +112,7 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 	const struct pool_params sessions = {.name = "sessions",
 					     .object_bytes = sizeof(struct session),
 					     .max_objects = params->max_sessions,
-					     .align_bytes = 64};
+					     .align_bytes = sizeof(struct session)};
 	const struct pool_params attachments = {.name = "session attachments",
 						.object_bytes = sizeof(struct attachment),
 						.max_objects = params->max_sessions,
@@ -261,59 +261,62 @@ find(const struct session_table *t, uint32_t hash, const struct flow_key *key)
 	return find_in(t, buckets_second(&t->buckets, hash), hash, key);
 }
 
-static inline void
-prefetch_session(const struct session_table *t, uint32_t handle)
+/* The handle that matches, probably the one; its lines are asked for. 0: none in this bucket. */
+static inline uint32_t
+prefetch_session(const struct session_table *t, const struct bucket *bucket, uint32_t hash)
 {
+	unsigned match = bucket_match(bucket, hash);
+	uint32_t handle;
+
+	if (unlikely(match == 0))
+		return 0;
+	handle = bucket_index(bucket, (unsigned)__builtin_ctz(match));
 	rte_prefetch0(&t->session[handle]);
 	rte_prefetch0(t->session[handle].bytes);
+	return handle;
 }
 
-/* Second pass: the bucket is here or on its way. */
+/* 'start' is needed while the session is young, the last chunk of positions later on. */
 static inline void
-prefetch_matches(const struct session_table *t, uint32_t hash)
+prefetch_rest(const struct session_table *t, uint32_t handle)
 {
-	const struct bucket *bucket = buckets_first(&t->buckets, hash);
-	unsigned match = bucket_match(bucket, hash);
+	const struct session *s = &t->session[handle];
 
-	if (likely(match != 0))
-		prefetch_session(t, bucket_index(bucket, (unsigned)__builtin_ctz(match)));
-	else if (bucket_has_overflow(bucket))
-		rte_prefetch0(buckets_second(&t->buckets, hash));
-}
-
-/* Third pass: 'start' is needed while the session is young, and the second bucket has come. */
-static inline void
-prefetch_start(const struct session_table *t, uint32_t hash)
-{
-	const struct bucket *bucket = buckets_first(&t->buckets, hash);
-	unsigned match = bucket_match(bucket, hash);
-
-	if (likely(match != 0)) {
-		uint32_t handle = bucket_index(bucket, (unsigned)__builtin_ctz(match));
-		const struct session *s = &t->session[handle];
-
-		if (s->packets[0] < FIRST_PACKETS || s->packets[1] < FIRST_PACKETS)
-			rte_prefetch0(&t->start[handle]);
-	} else if (bucket_has_overflow(bucket)) {
-		bucket = buckets_second(&t->buckets, hash);
-		match = bucket_match(bucket, hash);
-		if (match != 0)
-			prefetch_session(t, bucket_index(bucket, (unsigned)__builtin_ctz(match)));
-	}
+	if (s->packets[0] < FIRST_PACKETS || s->packets[1] < FIRST_PACKETS)
+		rte_prefetch0(&t->start[handle]);
+	rte_prefetch0(position_tail(&t->positions, &s->positions));
 }
 
 void
 session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned n)
 {
+	uint32_t handle[BURST_MAX];
+	uint8_t elsewhere[BURST_MAX];
+	unsigned n_elsewhere = 0;
+
 	t->wall_ns = 0;
+	if (n > BURST_MAX)
+		n = BURST_MAX;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(buckets_first(&t->buckets, p[i].hash));
+	for (unsigned i = 0; i < n; i++) {
+		const struct bucket *bucket = buckets_first(&t->buckets, p[i].hash);
+
+		handle[i] = p[i].hash != 0 ? prefetch_session(t, bucket, p[i].hash) : 0;
+		if (handle[i] == 0 && bucket_has_overflow(bucket)) {
+			rte_prefetch0(buckets_second(&t->buckets, p[i].hash));
+			elsewhere[n_elsewhere++] = (uint8_t)i;
+		}
+	}
+	/* One in ten in a full table: too many to leave them to the look-up. */
+	for (unsigned k = 0; k < n_elsewhere; k++) {
+		uint32_t hash = p[elsewhere[k]].hash;
+
+		handle[elsewhere[k]] = prefetch_session(t, buckets_second(&t->buckets, hash), hash);
+	}
 	for (unsigned i = 0; i < n; i++)
-		if (likely(p[i].hash != 0))
-			prefetch_matches(t, p[i].hash);
-	for (unsigned i = 0; i < n; i++)
-		if (likely(p[i].hash != 0))
-			prefetch_start(t, p[i].hash);
+		if (handle[i] != 0)
+			prefetch_rest(t, handle[i]);
 }
 
 /* Keys that are not made of addresses and ports: the record has those of the first packet (PARSERS igmp, dhcp). */
@@ -363,7 +366,7 @@ direction_of(const struct session_table *t, const struct session *s, const struc
 	if (row->one_way)
 		return 0;
 	if (unlikely((s->flags & SESSION_ENDPOINTS) != 0))
-		return !row->has_ports || sent_from_first_port(session_attachment(t, s), p) ? 0 : 1;
+		return !row->has_ports || sent_from_first_port(session_attached(t, s), p) ? 0 : 1;
 	return (uint8_t)(p->reversed != ((s->flags & SESSION_REVERSED) != 0));
 }
 
@@ -468,7 +471,7 @@ wants_store(struct session_table *t, struct session *s)
 		return true;
 	if ((s->flags & SESSION_STOPPED) != 0)
 		return false;
-	if ((uint32_t)s->packets[0] + s->packets[1] < session_attachment(t, s)->store_max)
+	if ((uint32_t)s->packets[0] + s->packets[1] < session_attached(t, s)->store_max)
 		return true;
 	s->flags |= SESSION_STOPPED;
 	session_add_tag(t, s, "truncated-pcap");

@@ -103,7 +103,6 @@ static bool
 note_outer_frame(struct session_table *t, struct session *s, const struct packet *p)
 {
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
-	struct session_start *start = session_start_of(t, s);
 	bool has_tag = false;
 	uint16_t type;
 
@@ -118,8 +117,10 @@ note_outer_frame(struct session_table *t, struct session *s, const struct packet
 		has_tag |= id != 0;
 		type = cursor_be16(&c);
 	}
-	if (start->ethertype == 0)
-		start->ethertype = type;
+	if ((s->seen & SEEN_ETHERTYPE) == 0 && type != 0) {
+		s->seen |= SEEN_ETHERTYPE;
+		session_start_of(t, s)->ethertype = type;
+	}
 	return has_tag;
 }
 

@@ -46,7 +46,7 @@ enum {
 };
 
 /* struct session.seen */
-enum { SEEN_TTL_0 = 1 << 0, SEEN_MAC_0 = 1 << 2, SEEN_VLAN = 1 << 4 };
+enum { SEEN_TTL_0 = 1 << 0, SEEN_MAC_0 = 1 << 2, SEEN_VLAN = 1 << 4, SEEN_ETHERTYPE = 1 << 5 };
 
 /* Counters whose low byte is in the session. */
 enum { TCP_LOW_SYN, TCP_LOW_SYN_ACK, TCP_LOW_FIN, TCP_LOW_RST, TCP_LOW_COUNTS };
@@ -71,8 +71,12 @@ struct session {
 };
 _Static_assert(sizeof(struct session) == 128 && offsetof(struct session, bytes) == 64, "two cache lines");
 
-/* Looked at for the first packets, for SYNs, and when the session is saved. */
+/* Looked at for the first packets, for SYNs, and when the session is saved. What each of the first packets needs lies
+ * in the first 16 bytes, which are never spread over two cache lines. */
 struct session_start {
+	uint8_t mac[2][6];
+	uint8_t ttl[2];
+	uint8_t dscp[2];
 	uint64_t first_ns;
 	union {
 		struct {
@@ -86,9 +90,6 @@ struct session_start {
 		} icmp;
 	};
 	uint32_t close_s; /* second in which the session was marked for closing, modulo 2^32 */
-	uint8_t mac[2][6];
-	uint8_t ttl[2];
-	uint8_t dscp[2];
 	uint16_t ethertype;
 	uint16_t vlan; /* id and enum vlan_kind */
 };
@@ -179,6 +180,13 @@ static inline struct attachment *
 session_attachment(const struct session_table *t, const struct session *s)
 {
 	return s->attachment != 0 ? pool_at(t->attachments, s->attachment) : NULL;
+}
+
+/* One of its flags says that it has one. */
+static inline struct attachment *
+session_attached(const struct session_table *t, const struct session *s)
+{
+	return pool_at(t->attachments, s->attachment);
 }
 
 static inline uint8_t

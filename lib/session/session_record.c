@@ -18,7 +18,7 @@ holder_add(struct session_table *t, struct attachment *att, uint32_t handle)
 	att->older = t->holder_newest;
 	att->newer = 0;
 	if (t->holder_newest != 0)
-		session_attachment(t, &t->session[t->holder_newest])->newer = handle;
+		session_attached(t, &t->session[t->holder_newest])->newer = handle;
 	else
 		t->holder_oldest = handle;
 	t->holder_newest = handle;
@@ -28,11 +28,11 @@ static void
 holder_remove(struct session_table *t, struct attachment *att)
 {
 	if (att->older != 0)
-		session_attachment(t, &t->session[att->older])->newer = att->newer;
+		session_attached(t, &t->session[att->older])->newer = att->newer;
 	else
 		t->holder_oldest = att->newer;
 	if (att->newer != 0)
-		session_attachment(t, &t->session[att->newer])->older = att->older;
+		session_attached(t, &t->session[att->newer])->older = att->older;
 	else
 		t->holder_newest = att->older;
 	att->older = att->newer = 0;
@@ -130,7 +130,7 @@ save_oldest_holder(struct session_table *t, const struct session *current)
 	uint32_t handle = t->holder_oldest;
 
 	if (handle != 0 && &t->session[handle] == current)
-		handle = session_attachment(t, current)->newer;
+		handle = session_attached(t, current)->newer;
 	if (handle == 0)
 		return;
 	COUNTER_ADD(t->counters, evicted_record, 1);
@@ -158,7 +158,7 @@ record_of(struct session_table *t, struct session *s)
 static void
 added(struct session_table *t, struct session *s, bool ok)
 {
-	struct attachment *att = session_attachment(t, s);
+	struct attachment *att = session_attached(t, s);
 
 	(void)ok; /* record.value_lost has counted it */
 	count_held(t, att);

@@ -75,7 +75,7 @@ summary_endpoints(const struct session_table *t, const struct session *s, struct
 		return;
 	out->ip_version = (s->flags & SESSION_IPV6) != 0 ? 6 : 4;
 	if ((s->flags & SESSION_ENDPOINTS) != 0) {
-		const struct attachment *att = session_attachment(t, s);
+		const struct attachment *att = session_attached(t, s);
 
 		memcpy(out->address, att->address, sizeof(out->address));
 		memcpy(out->port, att->port, sizeof(out->port));
@@ -260,7 +260,7 @@ carry(struct session_table *t, struct session *s, const struct record *from)
 static void
 restart_interval(struct session_table *t, struct session *s, uint64_t now_s)
 {
-	struct attachment *att = session_attachment(t, s);
+	struct attachment *att = session_attached(t, s);
 
 	position_clear(&t->positions, &s->positions);
 	for (unsigned i = 0; i < 2; i++) {

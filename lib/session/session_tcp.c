@@ -347,7 +347,7 @@ void
 session_tcp_mid_save(struct session_table *t, struct session *s)
 {
 	struct session_start *start = session_start_of(t, s);
-	struct attachment *att = session_attachment(t, s);
+	struct attachment *att = session_attached(t, s);
 
 	start->tcp.syn_ms = start->tcp.ack_ms = 0;
 	s->flags &= ~(uint32_t)TCP_INTERVAL_FLAGS;

@@ -31,7 +31,7 @@ active_s(const struct session_table *t, const struct session *s)
 	uint64_t last_s = seconds_of(s->last_ns);
 
 	if (unlikely((s->flags & SESSION_LATE) != 0)) {
-		const struct attachment *att = session_attachment(t, s);
+		const struct attachment *att = session_attached(t, s);
 
 		return att->active_s > last_s ? att->active_s : last_s;
 	}
@@ -63,7 +63,7 @@ save_due_s(const struct session_table *t, const struct session *s)
 	uint64_t first_s;
 
 	if ((s->flags & SESSION_LINKED) != 0)
-		return widen(session_attachment(t, s)->save_s, active_s(t, s)) + 1;
+		return widen(session_attached(t, s)->save_s, active_s(t, s)) + 1;
 	first_s = seconds_of(session_start_of(t, s)->first_ns);
 	return first_s + t->conf->tcp_save_timeout_s + 1;
 }

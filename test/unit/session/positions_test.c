@@ -111,8 +111,8 @@ TEST(without_a_chunk_a_position_is_refused_and_the_list_stays_as_it_was)
 
 	REQUIRE(position_store_init(&store, 1, false) == 0);
 	/* As if others had taken all of it. */
-	for (unsigned class = 0; class < POSITION_CLASSES; class ++)
-		store.pool[class]->max_objects = 1;
+	for (unsigned order = 0; order < POSITION_ORDERS; order++)
+		store.pool[order]->max_objects = 1;
 	for (; n < 64; n++) {
 		want[n] = (struct at){.file = n, .position = UINT64_C(1) << 40};
 		if (!position_append(&store, &list[0], n, UINT64_C(1) << 40, 0))
