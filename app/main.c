@@ -130,7 +130,8 @@ with_conf(const struct options *o, const struct conf *conf)
 		code = run(s);
 	else if (code == EXIT_FINE)
 		printf("shrike: settings are fine\n");
-	sensor_destroy(s);
+	if (!sensor_destroy(s))
+		_exit(code != EXIT_FINE ? code : EXIT_FAILED);
 	free(s);
 	return code;
 }

@@ -83,7 +83,8 @@ enum exit_code sensor_start(struct sensor *);
 /* Runs until the input ends or a signal comes. */
 enum exit_code sensor_run(struct sensor *);
 
-/* Accepts a sensor that only got part of the way. */
-void sensor_destroy(struct sensor *);
+/* Accepts a sensor that only got part of the way. False: a sink hangs inside a write, and what it uses (the conf too)
+ * must stay. */
+bool sensor_destroy(struct sensor *);
 
 #endif

@@ -70,6 +70,18 @@ describe_input(void *context, uint32_t input, struct writer_input_info *info)
 	return true;
 }
 
+/* The ledger's gauge: records that workers have handed over and the exporter has not taken. */
+static uint64_t
+records_on_rings(const void *context)
+{
+	const struct sensor *s = context;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < s->n_workers; i++)
+		n += rte_ring_count(s->records[i]);
+	return n;
+}
+
 /* Sinks and the kernel's io_uring threads must not run where lcores poll. */
 static void
 choose_library_cpus(struct sensor *s)
@@ -108,6 +120,9 @@ start_exporter(struct sensor *s)
 		if (s->records[i] == NULL || s->returns[i] == NULL)
 			return environment_error("record rings", "not enough memory");
 	}
+	s->records_gauge = (struct ledger_gauge){
+		.name = "record.rings", .account = LEDGER_RECORDS, .read = records_on_rings, .context = s};
+	ledger_gauge_attach(&s->records_gauge);
 	params.library_cpus = &s->library_cpus;
 	s->exporter = exporter_create(&params, why, sizeof(why));
 	if (s->exporter == NULL)
@@ -293,10 +308,16 @@ sensor_start(struct sensor *s)
 	return EXIT_FINE;
 }
 
-void
+bool
 sensor_destroy(struct sensor *s)
 {
-	exporter_destroy(s->exporter);
+	if (!exporter_destroy(s->exporter)) {
+		LOG_ERROR("export.hangs",
+			  "note=\"a sink does not come back from a write; its documents are not confirmed\"");
+		return false;
+	}
+	if (s->records_gauge.read != NULL)
+		ledger_gauge_detach(&s->records_gauge);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_destroy(s->worker[i]);
 	writer_destroy(s->writer);
@@ -315,4 +336,5 @@ sensor_destroy(struct sensor *s)
 	rte_mempool_free(s->mbufs);
 	if (s->eal.started)
 		eal_stop();
+	return true;
 }
