@@ -303,7 +303,7 @@ session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned
 		const struct bucket *bucket = buckets_first(&t->buckets, p[i].hash);
 
 		handle[i] = p[i].hash != 0 ? prefetch_session(t, bucket, p[i].hash) : 0;
-		if (handle[i] == 0 && bucket_has_overflow(bucket)) {
+		if (handle[i] == 0 && p[i].hash != 0 && bucket_has_overflow(bucket)) {
 			rte_prefetch0(buckets_second(&t->buckets, p[i].hash));
 			elsewhere[n_elsewhere++] = (uint8_t)i;
 		}
