@@ -132,7 +132,7 @@ user_arguments(struct arguments *a, const struct options *o, struct eal_state *s
 enum exit_code
 eal_start(const struct options *o, const struct app_conf *conf, size_t memory_bytes, struct eal_state *state)
 {
-	struct arguments a = {.argc = 0};
+	static struct arguments a; /* kept: EAL may look at its arguments as long as it runs */
 
 	memset(state, 0, sizeof(*state));
 	if (o->eal_argc >= ARGUMENTS_MAX) {
