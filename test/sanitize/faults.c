@@ -9,6 +9,7 @@
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
+#include "field.h"
 #include "port.h"
 #include "replay.h"
 #include "session.h"
@@ -28,9 +29,9 @@ start_eal(void)
 		rte_exit(5, "faults: EAL does not start\n");
 }
 
-/* The first packet of a capture, by way of a port; 'mbuf' has to be given to port_free_burst(). */
+/* The first packet of a session, by way of a port; 'mbuf' has to be given to port_free_burst(). */
 static struct packet
-first_packet(struct replay *replay, const struct port *port, struct rte_mbuf **mbuf)
+first_packet(struct replay *replay, const struct port *port, const struct decode_conf *decode, struct rte_mbuf **mbuf)
 {
 	static uint8_t linear[PACKET_BYTES_MAX];
 	struct packet p = {0};
@@ -42,19 +43,34 @@ first_packet(struct replay *replay, const struct port *port, struct rte_mbuf **m
 		if (port_receive(port, 0, mbuf, 1) == 0)
 			continue;
 		meta = rte_mbuf_to_priv(*mbuf);
-		if (meta->kind == META_PACKET && port_packet(*mbuf, linear, &p))
+		if (meta->kind == META_PACKET && port_packet(*mbuf, linear, &p) &&
+		    packet_decode(decode, &p) == PACKET_OK)
 			return p;
 		port_free_burst(mbuf, 1);
 	}
 	rte_exit(1, "faults: no packet came\n");
 }
 
+static void
+fill_conf(struct session_conf *out)
+{
+	struct conf_params params = {.node = "faults"};
+	struct conf *conf = conf_load(&params, stderr);
+
+	if (conf == NULL || !fields_init())
+		rte_exit(1, "faults: no settings or no fields\n");
+	conf_fill(conf, &session_settings_group, out);
+	out->dry_run = true;
+	session_conf_finish(out);
+	conf_destroy(conf);
+}
+
 /* The session of the packet, which is then saved, and given back. */
 static void
-use_session(struct packet *p, const struct decode_conf *decode, struct record_pool *records, bool fault)
+use_session(struct packet *p, struct record_pool *records, bool fault)
 {
 	static struct counters counters;
-	struct session_conf conf = {0};
+	static struct session_conf conf;
 	struct hash_secret secret;
 	struct session_table_params params = {.conf = &conf,
 					      .n_workers = 1,
@@ -67,13 +83,10 @@ use_session(struct packet *p, const struct decode_conf *decode, struct record_po
 	uint8_t first;
 
 	hash_secret_init(&secret);
-	conf.dry_run = true;
-	conf.max_packets = 10000;
-	conf.max_streams = SESSIONS;
-	session_conf_finish(&conf);
+	fill_conf(&conf);
 	table = session_table_create(&params);
-	if (table == NULL || packet_decode(decode, p) != PACKET_OK)
-		rte_exit(1, "faults: no session table, or no packet of a session\n");
+	if (table == NULL)
+		rte_exit(1, "faults: no session table\n");
 	p->hash = flow_key_hash(&p->key, &secret);
 	session_lookup(table, p);
 	session_process(table, p);
@@ -108,16 +121,17 @@ run(const char *fault, const struct capture_list *files)
 	records = record_pool_create(CHUNKS, 0, counters);
 	if (records == NULL)
 		rte_exit(1, "faults: no record pool\n");
-	p = first_packet(replay, &port, &mbuf);
+	p = first_packet(replay, &port, decode, &mbuf);
 	sink = p.data[p.captured_bytes - 1];
 	if (strcmp(fault, "over-read") == 0)
 		sink = p.data[p.captured_bytes];
-	use_session(&p, decode, records, strcmp(fault, "used-session") == 0);
+	use_session(&p, records, strcmp(fault, "used-session") == 0);
 	if (strcmp(fault, "lost-chunk") == 0)
 		(void)record_create(records);
 	port_free_burst(&mbuf, 1);
 	lost = record_pool_destroy(records);
 	port_stop(&port);
+	port_close(&port);
 	replay_destroy(replay);
 	rte_mempool_free(pool);
 	decode_conf_destroy(decode);
@@ -128,15 +142,15 @@ int
 main(int argc, char **argv)
 {
 	struct capture_list files = {0};
+	unsigned lost;
 
 	if (argc != 3 || capture_list_add_file(&files, argv[2]) != 0) {
 		fprintf(stderr, "usage: faults none|over-read|used-session|lost-chunk CAPTURE\n");
 		return 2;
 	}
 	start_eal();
-	if (run(argv[1], &files) != 0)
-		return 1;
+	lost = run(argv[1], &files);
 	capture_list_free(&files);
 	rte_eal_cleanup();
-	return 0;
+	return lost != 0;
 }
