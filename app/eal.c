@@ -20,14 +20,17 @@ enum { ARGUMENTS_MAX = 64, HUGE_PAGE_MB = 2, LCORES_MAX_CPUS = 128 };
 
 struct arguments {
 	char *argv[ARGUMENTS_MAX];
+	char *kept[ARGUMENTS_MAX]; /* the same: EAL moves those in argv, and overwrites the last */
 	int argc;
 };
 
 static void
 add(struct arguments *a, const char *text)
 {
-	if (a->argc < ARGUMENTS_MAX - 1)
-		a->argv[a->argc++] = strdup(text);
+	if (a->argc < ARGUMENTS_MAX - 1) {
+		a->kept[a->argc] = a->argv[a->argc] = strdup(text);
+		a->argc++;
+	}
 }
 
 /* CPUs this process may use, in number order. */
