@@ -555,28 +555,33 @@ session_payload(struct session_table *t, struct session *s, unsigned direction, 
 	att->payload8_bytes[direction] = (uint8_t)(have + size);
 }
 
-/* UDP and SCTP: only the first datagram that has any gives payload8. */
+void
+session_first_payload(struct session_table *t, struct session *s, unsigned direction, struct cursor payload)
+{
+	struct attachment *att = session_attach(t, s);
+	size_t size = cursor_left(&payload);
+
+	if (att->payload8_bytes[direction] != 0 || size == 0)
+		return;
+	if (size > PAYLOAD8_BYTES)
+		size = PAYLOAD8_BYTES;
+	memcpy(att->payload8[direction], cursor_take(&payload, size), size);
+	att->payload8_bytes[direction] = (uint8_t)size;
+}
+
 static void
 datagram(struct session_table *t, struct session *s, const struct packet *p)
 {
-	struct attachment *att;
+	struct cursor c;
 
-	if (p->data_bytes == 0 && p->payload_bytes == 0)
+	if (p->data_bytes != 0)
+		session_attach(t, s)->data_bytes[p->direction] += p->data_bytes;
+	if (p->payload_bytes == 0 || session_type_of(t, s) != SESSION_UDP)
 		return;
-	att = session_attach(t, s);
-	att->data_bytes[p->direction] += p->data_bytes;
-	if (att->payload8_bytes[p->direction] == 0 && p->payload_bytes > 0 && session_type_of(t, s) == SESSION_UDP) {
-		struct cursor c = cursor_make(p->data, p->captured_bytes);
-		uint8_t size = p->payload_bytes < PAYLOAD8_BYTES ? (uint8_t)p->payload_bytes : PAYLOAD8_BYTES;
-		const uint8_t *bytes;
-
-		cursor_skip(&c, p->payload_offset);
-		bytes = cursor_take(&c, size);
-		if (bytes == NULL)
-			return;
-		memcpy(att->payload8[p->direction], bytes, size);
-		att->payload8_bytes[p->direction] = size;
-	}
+	c = cursor_make(p->data, p->captured_bytes);
+	cursor_skip(&c, p->payload_offset);
+	cursor_limit(&c, p->payload_bytes);
+	session_first_payload(t, s, p->direction, c);
 }
 
 void
@@ -605,6 +610,10 @@ session_process(struct session_table *t, struct packet *p)
 		break;
 	case SESSION_ICMP:
 		session_icmp(t, s, p);
+		datagram(t, s, p);
+		break;
+	case SESSION_SCTP:
+		session_sctp(t, s, p);
 		datagram(t, s, p);
 		break;
 	default:

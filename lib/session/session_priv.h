@@ -36,8 +36,10 @@ enum {
 	TCP_SYN_FROM_1 = 1 << 17, /* the client's ISN is isn[1] */
 	TCP_SYN_SEEN_0 = 1 << 18,
 	TCP_SYN_ACK_SEEN_0 = 1 << 20,
-	TCP_FIN_0 = 1 << 22,	      /* state FIN */
-	TCP_FIN_ACKED_0 = 1 << 24,    /* state FIN_ACK */
+	TCP_FIN_0 = 1 << 22,		   /* state FIN */
+	TCP_FIN_ACKED_0 = 1 << 24,	   /* state FIN_ACK */
+	SCTP_TSN_KNOWN_0 = TCP_SYN_SEEN_0, /* tcp_next is the TSN expected */
+	SCTP_FRAGMENTED_0 = TCP_FIN_0,
 	SESSION_WANTS_SAVE = 1 << 26, /* a field has grown: mid-save with the next packet */
 
 	/* What a mid-save forgets of TCP (RECORD 1.8). */
@@ -231,7 +233,13 @@ void session_tcp(struct session_table *, struct session *, const struct packet *
 void session_tcp_summary(const struct session_table *, const struct session *, struct record_summary *);
 void session_tcp_mid_save(struct session_table *, struct session *);
 
-/* Payload that counts: data bytes, and the first 8 of a direction. */
+/* session_sctp.c */
+void session_sctp(struct session_table *, struct session *, const struct packet *);
+
+/* The first datagram or message of a direction that is not empty gives payload8. */
+void session_first_payload(struct session_table *, struct session *, unsigned direction, struct cursor);
+
+/* The next bytes of a stream: data bytes, and the first 8 of a direction. */
 void session_payload(struct session_table *, struct session *, unsigned direction, struct cursor);
 
 /* session_save.c */

@@ -180,7 +180,8 @@ syn_ack(struct session_table *t, struct session *s, const struct packet *p, cons
 	}
 	if ((s->flags & TCP_SYN_ACK_SEEN_0 << d) == 0) {
 		s->flags |= (uint32_t)TCP_SYN_ACK_SEEN_0 << d;
-		start->tcp.isn[d] = seg->seq;
+		if ((s->flags & TCP_SYN_SEEN_0 << d) == 0)
+			start->tcp.isn[d] = seg->seq;
 		if ((s->flags & TCP_SYN_SEEN_0 << !d) != 0 && seg->ack == start->tcp.isn[!d] + 1)
 			s->flags |= TCP_SYN_VALIDATED;
 	}
@@ -255,14 +256,15 @@ acknowledge_fin(struct session_table *t, struct session *s, unsigned d, const st
 	return true;
 }
 
-/* The comparison with the expected number is the reference's: plain, not modulo 2^32. */
+/* The comparison with the expected number is the reference's: plain, not modulo 2^32. Without a SYN nothing is
+ * expected, that is 0, and only a stream that begins there is taken. */
 static void
 payload(struct session_table *t, struct session *s, unsigned d, const struct segment *seg)
 {
 	struct cursor c = seg->payload;
 	uint32_t seen = s->tcp_next[d] - seg->seq;
 
-	if (cursor_left(&c) == 0 || (seg->flags & RST) != 0 || (s->flags & TCP_STARTED) == 0)
+	if (cursor_left(&c) == 0 || (seg->flags & RST) != 0)
 		return;
 	if (s->tcp_next[d] < seg->seq || seen >= cursor_left(&c))
 		return;

@@ -21,6 +21,8 @@ COUNTER(saved_idle, "session.timed_out", "sessions that ended because nothing mo
 
 enum {
 	EXAMINED_PER_SAVE = 8, /* sessions that live on count as an eighth of a save: bounded work per call */
+	FLUSH_ORDER_SESSIONS = 1 << 16,
+	FLUSH_ORDER_LOOK = 64,
 	EVICT_TRIES = 64,
 	EVICT_TRIES_PER_SLOT = 4,
 };
@@ -182,6 +184,21 @@ session_expire(struct session_table *t, uint64_t clock_ns, unsigned max)
 	return true;
 }
 
+/* Of the members of a slot the one whose last packet came first, as the reference's queues have it. Only the order of
+ * the records is at stake, so a large table does without, and not all of a long slot are looked at. */
+static uint32_t
+first_to_flush(const struct session_table *t, const struct wheel *w, uint32_t handle)
+{
+	uint32_t first = handle;
+
+	if (t->sessions->used > FLUSH_ORDER_SESSIONS)
+		return first;
+	for (unsigned i = 0; i < FLUSH_ORDER_LOOK && handle != 0; i++, handle = wheel_next(w, handle))
+		if (t->session[handle].last_ns < t->session[first].last_ns)
+			first = handle;
+	return first;
+}
+
 bool
 session_flush(struct session_table *t, unsigned max)
 {
@@ -191,7 +208,7 @@ session_flush(struct session_table *t, unsigned max)
 		uint32_t handle;
 
 		while ((handle = wheel_peek(&t->wheel[type], &slot_s)) != 0) {
-			struct session *s = &t->session[handle];
+			struct session *s = &t->session[first_to_flush(t, &t->wheel[type], handle)];
 
 			if (max-- == 0 || !session_save_room(t, s))
 				return false;

@@ -181,3 +181,11 @@ wheel_peek(const struct wheel *w, uint64_t *slot_s)
 	*slot_s = from_s + ahead;
 	return w->list[*slot_s % WHEEL_SLOTS].first;
 }
+
+uint32_t
+wheel_next(const struct wheel *w, uint32_t handle)
+{
+	uint32_t next = link_of(w, handle)->next;
+
+	return (next & LIST_FLAG) == 0 ? next : 0;
+}

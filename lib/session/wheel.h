@@ -53,4 +53,7 @@ void wheel_put_back(struct wheel *, uint32_t handle);
  * second. 0: there is none. */
 uint32_t wheel_peek(const struct wheel *, uint64_t *slot_s);
 
+/* The one behind a member in its slot; 0: it is the last. */
+uint32_t wheel_next(const struct wheel *, uint32_t handle);
+
 #endif

@@ -135,6 +135,36 @@ TEST(without_a_syn_no_payload_counts)
 	rig_stop(&r);
 }
 
+TEST(a_stream_that_begins_at_number_0_needs_no_syn)
+{
+	struct rig r;
+	struct record *rec;
+
+	start(&r);
+	TCP(&r, 0, .flags = TCP_P | TCP_A, .seq = 0, .ack = 1, .payload_bytes = 5);
+	TCP(&r, 1, .flags = TCP_P | TCP_A, .seq = 5, .ack = 1, .payload_bytes = 6);
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_EQ(rec->summary.data_bytes[0], 11);
+	rig_stop(&r);
+}
+
+TEST(a_syn_ack_from_the_side_of_the_syn_changes_no_number)
+{
+	struct rig r;
+	struct record *rec;
+
+	start(&r);
+	TCP(&r, 0, .flags = TCP_S, .seq = 1000);
+	TCP(&r, 1, .from = 1, .flags = TCP_S | TCP_A, .seq = 5000, .ack = 1001);
+	TCP(&r, 2, .flags = TCP_S | TCP_A, .seq = 424242, .ack = 5001);
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_EQ(rec->summary.seq[0], 1000);
+	EXPECT_EQ(rec->summary.tcp_count[TCP_COUNT_SYN_ACK], 2);
+	rig_stop(&r);
+}
+
 TEST(data_after_a_syn_that_nobody_answered_is_tagged_and_counts)
 {
 	struct rig r;

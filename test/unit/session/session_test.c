@@ -309,6 +309,22 @@ TEST(only_the_first_ten_packets_of_a_direction_are_looked_at_for_ttls)
 	rig_stop(&r);
 }
 
+TEST(a_flush_goes_by_the_last_packets)
+{
+	struct rig r;
+
+	rig_init(&r);
+	rig_start(&r);
+	for (unsigned i = 0; i < 3; i++)
+		rig_udp(&r, i, i, 0, 1);
+	rig_udp(&r, 10, 0, 0, 1);
+	rig_flush(&r);
+	EXPECT_EQ(rig_record(&r)->summary.port[0], 1001);
+	EXPECT_EQ(rig_record(&r)->summary.port[0], 1002);
+	EXPECT_EQ(rig_record(&r)->summary.port[0], 1000);
+	rig_stop(&r);
+}
+
 TEST(max_streams_ends_the_session_that_has_been_idle_longest)
 {
 	struct rig r;

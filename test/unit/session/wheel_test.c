@@ -149,6 +149,8 @@ TEST(peek_walks_occupied_slots_in_order)
 	wheel_insert(&w, 8, 5000); /* beyond the wheel: in its last slot */
 	EXPECT_EQ(wheel_peek(&w, &slot_s), 5);
 	EXPECT_EQ(slot_s, 100);
+	EXPECT_EQ(wheel_next(&w, 5), 6);
+	EXPECT_EQ(wheel_next(&w, 6), 0);
 	EXPECT_EQ(wheel_peek(&w, &slot_s), 7);
 	EXPECT_EQ(slot_s, 900);
 	EXPECT_EQ(wheel_peek(&w, &slot_s), 8);
