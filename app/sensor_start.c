@@ -14,7 +14,7 @@
 #include "sensor.h"
 #include "thread.h"
 
-enum { MBUF_BYTES_ABOUT = 2560, MBUFS_MIN = 4096, FILE_EVENTS = 1024 };
+enum { MBUF_BYTES_ABOUT = 2560, MBUFS_MIN = 4096, FILE_EVENTS = 1024, RECORD_RING = 16384 };
 
 static unsigned
 worker_count(const struct sensor *s, unsigned n_lcores)
@@ -109,14 +109,13 @@ start_exporter(struct sensor *s)
 		.returns = s->returns,
 	};
 	char why[512];
-	uint32_t ring_size = rte_align32pow2(s->app.record_chunks + 1);
 	char name[32];
 
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		snprintf(name, sizeof(name), "records%u", i);
-		s->records[i] = rte_ring_create(name, ring_size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		s->records[i] = rte_ring_create(name, RECORD_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		snprintf(name, sizeof(name), "returns%u", i);
-		s->returns[i] = rte_ring_create(name, ring_size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		s->returns[i] = rte_ring_create(name, RECORD_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		if (s->records[i] == NULL || s->returns[i] == NULL)
 			return environment_error("record rings", "not enough memory");
 	}
