@@ -97,9 +97,15 @@ def milliseconds(packet):
     return ms + 10000 if ms < 10000 else ms
 
 
+DHCP_PORTS = {67, 68, 546, 547}
+
+
 def plain(record):
-    """Its packets are as they were captured: no tunnel, no fragments put together."""
-    return record.get("ipProtocol") in (6, 17, 132) and "srcOuterIp" not in record and "srcOuterMac" not in record
+    """Its packets are as they were captured (no tunnel, no fragments put together), and a session is a five-tuple; DHCP's is a client
+    and its server, whatever addresses they use."""
+    ports = {record.get(side, {}).get("port") for side in ("source", "destination")}
+    return (record.get("ipProtocol") in (6, 17, 132) and "srcOuterIp" not in record and "srcOuterMac" not in record
+            and not (record["ipProtocol"] == 17 and ports & DHCP_PORTS))
 
 
 def load_files(path):
