@@ -26,7 +26,7 @@ static const struct setting session_settings[] = {
 		    "time after which a TCP session that is still open is saved as a linked record"),
 	SETTING_U32(struct session_conf, max_packets, "maxPackets", 10000, 1, 65535, "packets",
 		    "packets of a session after which it is saved as a linked record"),
-	SETTING_U32(struct session_conf, max_streams, "maxStreams", 1500000, 1, 16777215, "sessions",
+	SETTING_U32(struct session_conf, max_streams, "maxStreams", 1500000, 1, 1000000000, "sessions",
 		    "sessions kept by all workers together: TCP 1.25 times that, UDP, SCTP and other protocols a "
 		    "twentieth each, ICMP and ESP a 200th, at least 64 in each worker; beyond it the one that has been "
 		    "idle longest is saved early"),
