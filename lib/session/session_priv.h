@@ -48,7 +48,13 @@ enum {
 };
 
 /* struct session.seen */
-enum { SEEN_TTL_0 = 1 << 0, SEEN_MAC_0 = 1 << 2, SEEN_VLAN = 1 << 4, SEEN_ETHERTYPE = 1 << 5 };
+enum {
+	SEEN_TTL_0 = 1 << 0,
+	SEEN_MAC_0 = 1 << 2,
+	SEEN_VLAN = 1 << 4,
+	SEEN_ETHERTYPE = 1 << 5,
+	SEEN_OTHER_MAC_0 = 1 << 6, /* attachment.other_mac is in the record */
+};
 
 /* Counters whose low byte is in the session. */
 enum { TCP_LOW_SYN, TCP_LOW_SYN_ACK, TCP_LOW_FIN, TCP_LOW_RST, TCP_LOW_COUNTS };
@@ -120,7 +126,8 @@ struct attachment {
 	uint16_t wide[TCP_WIDE_COUNTS]; /* TCP_WIDE_ */
 	uint8_t high[TCP_LOW_COUNTS];	/* carry of session.tcp_low */
 	uint8_t payload8[2][PAYLOAD8_BYTES], payload8_bytes[2];
-	uint8_t address[2][16]; /* SESSION_ENDPOINTS */
+	uint8_t other_mac[2][6]; /* the last that went into the record */
+	uint8_t address[2][16];	 /* SESSION_ENDPOINTS */
 	uint16_t port[2];
 };
 _Static_assert(sizeof(struct attachment) <= 192, "three cache lines");
