@@ -13,9 +13,12 @@
 #include "replay_priv.h"
 
 #include <rte_memcpy.h>
+#include <rte_prefetch.h>
 
 #include "clock.h"
 #include "poison.h"
+
+enum { FRESH_AHEAD = 3 };
 
 COUNTER(read_packets, "replay.read", "packets read from capture files", LEDGER_WIRE, LEDGER_IN);
 COUNTER(read_bytes, "replay.bytes", "captured bytes of the packets read", LEDGER_NONE, LEDGER_IN);
@@ -169,6 +172,24 @@ set_meta(const struct replay *r, struct packet_meta *meta)
 	meta->has_nanoseconds = next->has_nanoseconds;
 }
 
+/* Mbufs were read by another core a moment ago, and to write a line means to fetch it from there first, 30 to 200 ns:
+ * so ask for those of an mbuf to come, as many as this packet has, while this one is copied. */
+static inline void
+prefetch_fresh(const struct replay *r, uint32_t size)
+{
+	struct rte_mbuf *m;
+	const uint8_t *data;
+
+	if (unlikely(r->n_fresh < FRESH_AHEAD))
+		return;
+	m = r->fresh[r->n_fresh - FRESH_AHEAD];
+	data = (const uint8_t *)rte_mbuf_to_priv(m) + sizeof(struct packet_meta) + RTE_PKTMBUF_HEADROOM;
+	rte_prefetch0_write(m);
+	rte_prefetch0_write(rte_mbuf_to_priv(m));
+	for (uint32_t at = 0; at < size; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0_write(data + at);
+}
+
 static struct rte_mbuf *
 copy_packet(struct replay *r)
 {
@@ -177,6 +198,7 @@ copy_packet(struct replay *r)
 
 	if (unlikely(size > r->room))
 		size = r->room;
+	prefetch_fresh(r, size);
 	rte_memcpy(rte_pktmbuf_mtod(m, uint8_t *), r->next.data, size);
 	m->data_len = (uint16_t)size;
 	m->pkt_len = r->next.captured_bytes;

@@ -25,6 +25,28 @@ mac_text(const uint8_t mac[MAC_BYTES], char out[MAC_TEXT])
 	}
 }
 
+/* Both directions through the same pair of routers, or a generated trace: no record is needed to say so. False: another
+ * MAC, or the record is there already and has to have it. */
+static bool
+note_peer_mac(struct session *s, const struct session_start *start, unsigned side, const uint8_t mac[MAC_BYTES])
+{
+	if ((s->seen & SEEN_MAC_0 << !side) == 0 || memcmp(start->mac[!side], mac, MAC_BYTES) != 0)
+		return false;
+	if ((s->seen & SEEN_PEER_MAC_0 << side) != 0)
+		return true;
+	s->seen |= (uint16_t)(SEEN_PEER_MAC_0 << side);
+	return (s->flags & SESSION_IN_RECORD) == 0;
+}
+
+static void
+flush_mac(const struct session_table *t, struct record *r, unsigned side, const uint8_t mac[MAC_BYTES])
+{
+	char text[MAC_TEXT];
+
+	mac_text(mac, text);
+	record_add_str(t->records, r, t->fields.mac[side], text, MAC_TEXT);
+}
+
 static void
 note_mac(struct session_table *t, struct session *s, unsigned side, const uint8_t mac[MAC_BYTES])
 {
@@ -33,17 +55,17 @@ note_mac(struct session_table *t, struct session *s, unsigned side, const uint8_
 	char text[MAC_TEXT];
 
 	if ((s->seen & SEEN_MAC_0 << side) == 0) {
-		s->seen |= (uint8_t)(SEEN_MAC_0 << side);
+		s->seen |= (uint16_t)(SEEN_MAC_0 << side);
 		memcpy(start->mac[side], mac, MAC_BYTES);
 		if ((s->flags & SESSION_IN_RECORD) == 0)
 			return;
-	} else if (likely(memcmp(start->mac[side], mac, MAC_BYTES) == 0)) {
+	} else if (likely(memcmp(start->mac[side], mac, MAC_BYTES) == 0) || note_peer_mac(s, start, side, mac)) {
 		return;
 	}
 	att = session_attach(t, s);
 	if ((s->seen & SEEN_OTHER_MAC_0 << side) != 0 && memcmp(att->other_mac[side], mac, MAC_BYTES) == 0)
 		return;
-	s->seen |= (uint8_t)(SEEN_OTHER_MAC_0 << side);
+	s->seen |= (uint16_t)(SEEN_OTHER_MAC_0 << side);
 	memcpy(att->other_mac[side], mac, MAC_BYTES);
 	mac_text(mac, text);
 	session_add_str(t, s, t->fields.mac[side], text, MAC_TEXT);
@@ -55,7 +77,7 @@ note_ttl(struct session_table *t, struct session *s, unsigned direction, uint8_t
 	struct session_start *start = session_start_of(t, s);
 
 	if ((s->seen & SEEN_TTL_0 << direction) == 0) {
-		s->seen |= (uint8_t)(SEEN_TTL_0 << direction);
+		s->seen |= (uint16_t)(SEEN_TTL_0 << direction);
 		start->ttl[direction] = ttl;
 		if ((s->flags & SESSION_IN_RECORD) == 0)
 			return;
@@ -220,13 +242,12 @@ void
 session_first_flush(struct session_table *t, const struct session *s, struct record *r)
 {
 	const struct session_start *start = session_start_of(t, s);
-	char text[MAC_TEXT];
 
 	for (unsigned i = 0; i < 2; i++) {
-		if ((s->seen & SEEN_MAC_0 << i) != 0) {
-			mac_text(start->mac[i], text);
-			record_add_str(t->records, r, t->fields.mac[i], text, MAC_TEXT);
-		}
+		if ((s->seen & SEEN_MAC_0 << i) != 0)
+			flush_mac(t, r, i, start->mac[i]);
+		if ((s->seen & SEEN_PEER_MAC_0 << i) != 0)
+			flush_mac(t, r, i, start->mac[!i]);
 		if ((s->seen & SEEN_TTL_0 << i) != 0)
 			record_add_int(t->records, r, t->fields.ttl[i], start->ttl[i]);
 		if (start->dscp[i] != 0)

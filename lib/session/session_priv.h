@@ -54,6 +54,7 @@ enum {
 	SEEN_VLAN = 1 << 4,
 	SEEN_ETHERTYPE = 1 << 5,
 	SEEN_OTHER_MAC_0 = 1 << 6, /* attachment.other_mac is in the record */
+	SEEN_PEER_MAC_0 = 1 << 8,  /* the first MAC of the other side was seen on this one too */
 };
 
 /* Counters whose low byte is in the session. */
@@ -74,8 +75,7 @@ struct session {
 	uint8_t tcp_low[TCP_LOW_COUNTS];
 	uint32_t attachment; /* 0: none */
 	uint8_t isn_count, ip_protocol;
-	uint8_t seen; /* which values of 'start' are set */
-	uint8_t padding;
+	uint16_t seen; /* which values of 'start' are set */
 };
 _Static_assert(sizeof(struct session) == 128 && offsetof(struct session, bytes) == 64, "two cache lines");
 

@@ -236,7 +236,7 @@ forget_first_packets(struct session_table *t, struct session *s)
 	struct session_start *start = session_start_of(t, s);
 
 	s->flags &= ~(uint32_t)SESSION_IN_RECORD;
-	s->seen &= (uint8_t) ~(3 * SEEN_TTL_0 | 3 * SEEN_OTHER_MAC_0);
+	s->seen &= (uint16_t) ~(3 * SEEN_TTL_0 | 3 * SEEN_OTHER_MAC_0);
 	memset(start->dscp, 0, sizeof(start->dscp));
 	if (session_type_of(t, s) == SESSION_ICMP)
 		start->icmp.n_types = start->icmp.n_codes = 0;
