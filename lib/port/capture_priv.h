@@ -13,7 +13,7 @@
 #include "cursor.h"
 
 enum {
-	INPUT_READ_BYTES = 256 << 10,  /* one pread(2): measured, see capture_input.c */
+	INPUT_READ_BYTES = 1 << 20,  /* one pread(2): measured, see capture_input.c */
 	INPUT_NEED_MAX = 256 << 10,  /* the most a format may ask for at once */
 	INPUT_RAW_BYTES = 128 << 10, /* compressed bytes, and those that say whether there is a compression */
 	INPUT_WHY_BYTES = 160,

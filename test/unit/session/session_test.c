@@ -290,6 +290,28 @@ TEST(a_mid_save_keeps_linked_values_and_forgets_the_others)
 	rig_stop(&r);
 }
 
+TEST(the_other_sides_mac_needs_no_record_until_the_end)
+{
+	struct rig r;
+	struct record *rec;
+
+	rig_init(&r);
+	rig_start(&r);
+	TCP(&r, 0, .flow = 2, .flags = TCP_A);
+	TCP(&r, 1, .flow = 2, .flags = TCP_A, .mac = 2);
+	TCP(&r, 2, .flow = 2, .flags = TCP_A);
+	EXPECT_EQ(record_pool_used(r.records), 0);
+	TCP(&r, 3, .flow = 2, .flags = TCP_A, .mac = 9);
+	EXPECT(record_pool_used(r.records) > 0);
+	TCP(&r, 4, .flow = 2, .flags = TCP_A, .mac = 2);
+	rig_flush(&r);
+	rec = rig_record(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_STR(rig_values(rec, "source.mac"), "02:00:00:00:00:01,02:00:00:00:00:02,02:00:00:00:00:09");
+	EXPECT_STR(rig_values(rec, "destination.mac"), "02:00:00:00:00:02");
+	rig_stop(&r);
+}
+
 TEST(only_the_first_ten_packets_of_a_direction_are_looked_at_for_ttls)
 {
 	struct rig r;
