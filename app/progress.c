@@ -41,7 +41,7 @@ progress_begin(struct sensor *s)
 }
 
 static void
-format_line(const struct sensor *s, const struct replay_progress *p, double seconds)
+format_line(const struct replay_progress *p, double seconds)
 {
 	double part = p->bytes > 0 ? (double)p->bytes_done / (double)p->bytes : 0;
 	double left = part > 0.001 ? seconds / part - seconds : 0;
@@ -60,7 +60,6 @@ format_line(const struct sensor *s, const struct replay_progress *p, double seco
 		 (double)p->bytes_done / 1e6, total, (double)p->packets / seconds / 1e6,
 		 (double)bytes * 8 / seconds / 1e9, (unsigned long)counters_total("session.opened"), p->files_done,
 		 p->files, left);
-	(void)s;
 }
 
 void
@@ -72,7 +71,7 @@ progress_draw(struct sensor *s, uint64_t now_ns)
 		return;
 	bar.next_ns = now_ns + REDRAW_NS;
 	replay_progress(s->replay, &p);
-	format_line(s, &p, (double)(now_ns - s->started_ns) / 1e9);
+	format_line(&p, (double)(now_ns - s->started_ns) / 1e9);
 	fputs("\r\033[K", stderr);
 	fputs(bar.line, stderr);
 	bar.drawn = true;

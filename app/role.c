@@ -102,10 +102,8 @@ lcore_main(void *context)
 			work += lcore->role[i].poll(lcore->role[i].context);
 		if (work > 0) {
 			idle_polls = 0;
-			atomic_store_explicit(&lcore->busy_polls, lcore->busy_polls + 1, memory_order_relaxed);
 			continue;
 		}
-		atomic_store_explicit(&lcore->idle_polls, lcore->idle_polls + 1, memory_order_relaxed);
 		back_off(lcore->idle, ++idle_polls);
 	}
 	return 0;

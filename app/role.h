@@ -31,8 +31,6 @@ struct lcore_plan {
 	struct role role[ROLES_MAX];
 	enum idle_mode idle;
 	struct role_plan *plan;
-	/* Written by the lcore, read by control. */
-	_Atomic uint64_t busy_polls, idle_polls;
 };
 
 struct role_plan {

@@ -26,13 +26,12 @@ worker_count(const struct sensor *s, unsigned n_lcores)
 
 /* Every place that can hold an mbuf at once: rings or queues, bursts held by roles, caches. */
 static uint32_t
-mbuf_count(const struct sensor *s)
+mbuf_count(const struct app_conf *app, unsigned n_lcores, unsigned n_queues)
 {
-	unsigned queues = s->n_workers * (s->n_ports > 0 ? s->n_ports : 1);
-	uint32_t n = queues * (s->app.receive_ring + 16 * BURST_MAX) + s->plan.n_lcores * 512;
+	uint32_t n = n_queues * (app->receive_ring + 16 * BURST_MAX) + n_lcores * 512;
 
-	if (s->app.n_mbufs != 0)
-		return s->app.n_mbufs;
+	if (app->n_mbufs != 0)
+		return app->n_mbufs;
 	return n > MBUFS_MIN ? n : MBUFS_MIN;
 }
 
@@ -42,9 +41,7 @@ eal_memory(const struct sensor *s)
 {
 	unsigned lcores = s->app.lcores != 0 ? s->app.lcores : eal_cpu_count();
 	unsigned workers = worker_count(s, lcores);
-	size_t mbufs = s->app.n_mbufs != 0
-			       ? s->app.n_mbufs
-			       : workers * (s->app.receive_ring + 16 * BURST_MAX) + lcores * 512 + MBUFS_MIN;
+	size_t mbufs = (size_t)mbuf_count(&s->app, lcores, workers) + MBUFS_MIN;
 
 	return mbufs * MBUF_BYTES_ABOUT + writer_memory_bytes(&s->writer_conf, workers) + (16u << 20);
 }
@@ -269,9 +266,10 @@ static enum exit_code
 start_pools(struct sensor *s)
 {
 	/* Live: what EAL found tells how many queues there will be. */
-	s->n_ports = options_is_replay(s->options) ? 1 : rte_eth_dev_count_avail();
-	s->mbufs = port_pool_create("packets", mbuf_count(s), s->plan.n_lcores, SOCKET_ID_ANY);
-	s->n_ports = 0;
+	unsigned n_ports = options_is_replay(s->options) ? 1 : rte_eth_dev_count_avail();
+	uint32_t n_mbufs = mbuf_count(&s->app, s->plan.n_lcores, s->n_workers * (n_ports > 0 ? n_ports : 1));
+
+	s->mbufs = port_pool_create("packets", n_mbufs, s->plan.n_lcores, SOCKET_ID_ANY);
 	if (s->mbufs == NULL)
 		return environment_error("packet buffers",
 					 "not enough memory for EAL; reserve more hugepages or lower 'mbufs'");

@@ -551,18 +551,6 @@ worker_close_stream(struct worker *w)
 	return worker_done(w) || writer_stream_finish(w->stream);
 }
 
-struct counters *
-worker_counters(struct worker *w)
-{
-	return &w->counters;
-}
-
-struct session_table *
-worker_sessions(struct worker *w)
-{
-	return w->sessions;
-}
-
 uint64_t
 worker_live_peak(const struct worker *w)
 {

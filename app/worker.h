@@ -73,9 +73,7 @@ bool worker_done(const struct worker *);
  * writer_poll(). */
 bool worker_close_stream(struct worker *);
 
-/* Control, and only when the worker is done or its lcore does not run. */
-struct counters *worker_counters(struct worker *);
-struct session_table *worker_sessions(struct worker *);
+/* Control; exact only when the worker is done. */
 uint64_t worker_live_peak(const struct worker *);
 uint64_t worker_session_bytes_peak(const struct worker *);
 uint64_t worker_last_packet_ns(const struct worker *); /* monotonic clock of the last burst that held packets */
