@@ -9,6 +9,14 @@
  *   "tls.client_hello"   tls        ClientHello body, without the 4 byte      -               1: well formed
  *                                   handshake header ('t' or 'q' of JA4 by shrike_ip_protocol())
  *   "tls.server_hello"   tls        ServerHello body, the same                -               1: well formed
+ *   "http.target"        http       request target or :path, as sent: gives   -               0
+ *                                   http.path, keys and values of the query,
+ *                                   protocols known by their path
+ *   "http.field"         http       value of one header field, whole: gives   struct shrike_http_field  0
+ *                                   the name, what the name is known for
+ *                                   (host, user-agent, x-forwarded-for, the
+ *                                   conf's), name and value lists, cookies;
+ *                                   nothing of authorization
  *   "http.header"        http       value of a header                         struct shrike_http_header
  *   "http.message"       http       empty                                     struct shrike_http_message
  *   "http.body"          http       the next body bytes                       struct shrike_http_message
@@ -28,6 +36,12 @@ struct shrike_http_message {
 	const char *method, *url; /* requests, after the headers; not NUL-terminated */
 	size_t method_bytes, url_bytes;
 	unsigned status; /* responses */
+};
+
+struct shrike_http_field {
+	bool is_request;
+	const char *lower_name; /* of name_bytes */
+	size_t name_bytes;
 };
 
 struct shrike_http_header {

@@ -179,7 +179,8 @@ void shrike_consume(struct shrike_ctx *);
 /* Named functions between parsers, and event feeds for plugins: "tls.client_hello", "ntlm", "http.body", ... Any number
  * of hooks may have one name; shrike_call() calls them all, each with its owner's fields, and returns what the last one
  * returned (0: nobody listens). 'call' is the place in the caller's 'calls'. What 'argument' points to is said where
- * the name is defined. A hook has no state of its own; shrike_state() is the caller's. */
+ * the name is defined. A hook has no state of its own: shrike_state() is the caller's, shrike_shared() and shrike_local()
+ * are the owner's, and so are the places of shrike_call() within it. */
 struct shrike_hook {
 	const char *name;
 	const struct shrike_parser *owner;
