@@ -11,6 +11,7 @@
 
 #include "control.h"
 #include "log.h"
+#include "poison.h"
 #include "sensor.h"
 #include "thread.h"
 
@@ -43,7 +44,8 @@ eal_memory(const struct sensor *s)
 	unsigned workers = worker_count(s, lcores);
 	size_t mbufs = (size_t)mbuf_count(&s->app, lcores, workers) + MBUFS_MIN;
 
-	return mbufs * MBUF_BYTES_ABOUT + writer_memory_bytes(&s->writer_conf, workers) + (16u << 20);
+	return mbufs * MBUF_BYTES_ABOUT + writer_memory_bytes(&s->writer_conf, workers) +
+	       (options_is_replay(s->options) ? replay_memory_bytes() : 0) + (16u << 20);
 }
 
 static enum exit_code
@@ -163,6 +165,7 @@ start_replay(struct sensor *s)
 		.flush_between_files = s->options->flush,
 		.ignore_errors = s->options->ignore_errors,
 		.ring_size = s->app.receive_ring,
+		.in_place = !POISON_ENABLED,
 		.socket = (int)rte_socket_id(),
 	};
 	char why[512];

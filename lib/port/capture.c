@@ -136,7 +136,7 @@ open_file(const char *path)
 }
 
 static int
-open_input(struct capture_file *f, const char *path)
+open_input(struct capture_file *f, const char *path, const struct capture_buffers *buffers)
 {
 	int file, rc;
 
@@ -146,7 +146,7 @@ open_input(struct capture_file *f, const char *path)
 	file = open_file(path);
 	if (file < 0)
 		return -errno;
-	rc = input_init(&f->input, file);
+	rc = input_init(&f->input, file, buffers);
 	if (rc != 0)
 		return rc;
 	f->info.path = f->path;
@@ -160,7 +160,7 @@ open_input(struct capture_file *f, const char *path)
 }
 
 struct capture_file *
-capture_open(const char *path, char *why, size_t why_size)
+capture_open_into(const char *path, const struct capture_buffers *buffers, char *why, size_t why_size)
 {
 	struct capture_file *f = calloc(1, sizeof(*f));
 	int rc;
@@ -168,7 +168,7 @@ capture_open(const char *path, char *why, size_t why_size)
 	if (f == NULL)
 		return NULL;
 	f->input.file = STDIN_FILENO; /* nothing to close yet */
-	rc = open_input(f, path);
+	rc = open_input(f, path, buffers);
 	if (rc != 0) {
 		snprintf(why, why_size, "%s", strerror(-rc));
 	} else if (f->input.regular && open_header(f) != INPUT_OK) {
@@ -180,6 +180,12 @@ capture_open(const char *path, char *why, size_t why_size)
 	capture_close(f);
 	errno = -rc;
 	return NULL;
+}
+
+struct capture_file *
+capture_open(const char *path, char *why, size_t why_size)
+{
+	return capture_open_into(path, NULL, why, why_size);
 }
 
 void

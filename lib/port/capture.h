@@ -2,10 +2,10 @@
  * input.
  *
  * Threads: one reader, one thread. Ownership: what capture_next() returns points into the reader's buffer and is valid
- * until the next call. Time: nanoseconds since 1970. Errors: a file that is cut, damaged, shrinks or fails is read as
- * far as it goes; then capture_next() returns CAPTURE_DAMAGED once, with the offset and the reason, and after that
- * CAPTURE_END. Bounded: a record that claims more than CAPTURE_RECORD_MAX bytes is damage (or, where the format says
- * how to skip it, skipped and counted). */
+ * until the next call, but see capture_open_into(). Time: nanoseconds since 1970. Errors: a file that is cut, damaged,
+ * shrinks or fails is read as far as it goes; then capture_next() returns CAPTURE_DAMAGED once, with the offset and the
+ * reason, and after that CAPTURE_END. Bounded: a record that claims more than CAPTURE_RECORD_MAX bytes is damage (or,
+ * where the format says how to skip it, skipped and counted). */
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CAPTURE_RECORD_MAX = 65535 };
+enum { CAPTURE_RECORD_MAX = 65535, CAPTURE_CARRY_BYTES = 256 << 10 };
 
 enum capture_status {
 	CAPTURE_PACKET,
@@ -49,6 +49,17 @@ struct capture_info {
  * come yet: there what is wrong with it is damage, and capture_info() knows the format from the first packet on.
  * pcapng: packets of any link type are returned. */
 struct capture_file *capture_open(const char *path, char *why, size_t why_size);
+/* As capture_open(), but the file is read into buffers of the caller, in the order in which they are given, and a
+ * packet's bytes are valid as long as the caller leaves its buffer alone. 'next' gives CAPTURE_CARRY_BYTES, which are
+ * for a record that began in the buffer before, and then 'bytes' (64 KB at least); or NULL when none is free: then
+ * CAPTURE_WAIT. Nothing is read from a buffer, nor written to it, after the call for the next but one. A regular file's
+ * header is read at once, so then two have to be free. */
+struct capture_buffers {
+	uint8_t *(*next)(void *context);
+	void *context;
+	size_t bytes, read_bytes; /* in the buffer; and at most this many with one read */
+};
+struct capture_file *capture_open_into(const char *path, const struct capture_buffers *, char *why, size_t why_size);
 void capture_close(struct capture_file *); /* accepts NULL */
 
 enum capture_status capture_next(struct capture_file *, struct capture_packet *);

@@ -1,14 +1,15 @@
 /* Capture input: a stream of bytes and a window into it.
  *
- * Plain files are read by pread(2), 1 MB at a time, into one buffer. Measured here (291-byte mix, page cache, copied
- * into mbuf-sized slots): pread 128 KB 38, 256 KB 36, 1 MB 31-33, 4 MB 32-33 ns a packet; mmap 26-34; the whole replay,
- * with the machine shared: pread 56, mmap 52, mmap with software prefetches 1 KB ahead 47. So mapping is faster by up
- * to a sixth of a role that takes a third of what a worker takes. Against it: a file that is cut while it is mapped is
- * a SIGBUS in whoever copies the packet, to be caught process-wide, and what was staged since has to be found and taken
- * back; with pread it is a short read with an offset. (Tried: windows of 16 MB, populated, with a handler that puts
- * zeroes in: with a worker on the other core slower than pread, 203 against 167 ns for mix, since every window ends
- * with a TLB shootdown there.) A thread that reads ahead brings nothing as long as the kernel's read-ahead keeps up,
- * which posix_fadvise() asks for; on a disk slower than the replay the role's lcore waits inside pread.
+ * Plain files are read by pread(2), 1 MB at a time, into one buffer, or into those of the caller. Measured here
+ * (291-byte mix, page cache, copied into mbuf-sized slots): pread 128 KB 38, 256 KB 36, 1 MB 31-33, 4 MB 32-33 ns a
+ * packet; mmap 26-34; the whole replay, with the machine shared: pread 56, mmap 52, mmap with software prefetches 1 KB
+ * ahead 47. So mapping is faster by up to a sixth of a role that takes a third of what a worker takes. Against it: a
+ * file that is cut while it is mapped is a SIGBUS in whoever copies the packet, to be caught process-wide, and what was
+ * staged since has to be found and taken back; with pread it is a short read with an offset. (Tried: windows of 16 MB,
+ * populated, with a handler that puts zeroes in: with a worker on the other core slower than pread, 203 against 167 ns
+ * for mix, since every window ends with a TLB shootdown there.) A thread that reads ahead brings nothing as long as the
+ * kernel's read-ahead keeps up, which posix_fadvise() asks for; on a disk slower than the replay the role's lcore waits
+ * inside pread.
  *
  * The file is read up to the size it had when it was opened. A file that has grown or shrunk by then is reported: its
  * last record is not to be trusted, and a file that somebody writes would never end.
@@ -32,31 +33,47 @@ static const struct input_decompressor *const decompressors[INPUT_KINDS] = {
 	[INPUT_ZSTD] = &input_zstd,
 };
 
+static uint8_t *
+own_buffer(void *context)
+{
+	struct input *in = context;
+
+	return in->buffer;
+}
+
 static int
-allocate(struct input *in)
+allocate(struct input *in, const struct capture_buffers *buffers)
 {
 	size_t size = INPUT_NEED_MAX + INPUT_READ_BYTES;
 
 	in->raw = malloc(INPUT_RAW_BYTES);
-	/* Not malloc: 2 MB alignment is not needed, fresh pages without a memset are. */
-	in->buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (in->buffer == MAP_FAILED)
-		in->buffer = NULL;
-	if (in->raw == NULL || in->buffer == NULL)
+	if (in->raw == NULL)
 		return -ENOMEM;
-	in->window = cursor_make(in->buffer, 0);
+	if (buffers != NULL) {
+		in->buffers = *buffers;
+	} else {
+		/* Not malloc: 2 MB alignment is not needed, fresh pages without a memset are. */
+		in->buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		in->buffers = (struct capture_buffers){
+			.next = own_buffer, .context = in, .bytes = INPUT_READ_BYTES, .read_bytes = INPUT_READ_BYTES};
+	}
+	if (in->buffer == MAP_FAILED) {
+		in->buffer = NULL;
+		return -ENOMEM;
+	}
+	in->window = cursor_make(in->raw, 0);
 	in->raw_left = cursor_make(in->raw, 0);
 	return 0;
 }
 
 int
-input_init(struct input *in, int file)
+input_init(struct input *in, int file, const struct capture_buffers *buffers)
 {
 	struct stat st;
 	int rc;
 
 	*in = (struct input){.file = file};
-	rc = allocate(in);
+	rc = allocate(in, buffers);
 	if (rc == 0 && fstat(file, &st) != 0)
 		rc = -errno;
 	if (rc == 0 && S_ISDIR(st.st_mode))
@@ -264,26 +281,44 @@ input_skip(struct input *in, uint64_t size)
 	skip_in_window(in);
 }
 
+/* Room behind the window, which moves to another buffer for that when its own is full. False: there is none. */
+static bool
+make_room(struct input *in)
+{
+	/* Less than INPUT_NEED_MAX, so it fits before the area. */
+	size_t carried = cursor_left(&in->window);
+	uint8_t *area;
+
+	if (in->room >= INPUT_ROOM_MIN)
+		return true;
+	area = in->buffers.next(in->buffers.context);
+	if (area == NULL)
+		return false;
+	area += INPUT_NEED_MAX;
+	if (carried > 0)
+		memmove(area - carried, cursor_take(&in->window, carried), carried);
+	in->window = cursor_make(area - carried, carried);
+	in->room = in->buffers.bytes;
+	return true;
+}
+
 enum input_status
 input_fill(struct input *in, size_t need)
 {
-	uint8_t *area = in->buffer + INPUT_NEED_MAX;
-
 	while (in->to_skip > 0 || cursor_left(&in->window) < need) {
-		/* Less than 'need', so it fits before the area. */
-		size_t carried = cursor_left(&in->window);
 		ssize_t n;
 
 		if (in->to_skip > 0)
 			seek(in);
-		if (carried > 0)
-			memmove(area - carried, cursor_take(&in->window, carried), carried);
-		in->window = cursor_make(area - carried, carried);
-		n = read_stream_bytes(in, area, INPUT_READ_BYTES);
+		if (!make_room(in))
+			return INPUT_WAIT;
+		n = read_stream_bytes(in, (uint8_t *)(uintptr_t)in->window.end,
+				      in->room < in->buffers.read_bytes ? in->room : in->buffers.read_bytes);
 		if (n <= 0)
 			return n == 0 ? INPUT_END : n == -EAGAIN ? INPUT_WAIT : INPUT_FAILED;
-		in->window = cursor_make(area - carried, carried + (size_t)n);
+		in->window = cursor_make(in->window.p, cursor_left(&in->window) + (size_t)n);
 		in->window_end += (uint64_t)n;
+		in->room -= (size_t)n;
 		if (in->to_skip > 0)
 			skip_in_window(in);
 	}

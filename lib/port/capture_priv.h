@@ -13,9 +13,10 @@
 #include "cursor.h"
 
 enum {
-	INPUT_READ_BYTES = 1 << 20,  /* one pread(2): measured, see capture_input.c */
-	INPUT_NEED_MAX = 256 << 10,  /* the most a format may ask for at once */
-	INPUT_RAW_BYTES = 128 << 10, /* compressed bytes, and those that say whether there is a compression */
+	INPUT_READ_BYTES = 1 << 20,	      /* one pread(2): measured, see capture_input.c */
+	INPUT_NEED_MAX = CAPTURE_CARRY_BYTES, /* the most a format may ask for at once */
+	INPUT_ROOM_MIN = 4 << 10,	      /* less at the end of a buffer is not worth a read */
+	INPUT_RAW_BYTES = 128 << 10,	      /* compressed bytes, and those that say whether there is a compression */
 	INPUT_WHY_BYTES = 160,
 };
 
@@ -26,7 +27,9 @@ struct input {
 	struct cursor window; /* read, not yet taken; a part of 'buffer' */
 	uint64_t window_end;  /* offset of window.end in the (uncompressed) stream */
 	uint64_t to_skip;     /* after the window, which is then empty */
-	uint8_t *buffer;      /* INPUT_NEED_MAX bytes for what is carried over, then INPUT_READ_BYTES */
+	struct capture_buffers buffers;
+	size_t room;	 /* behind the window in its buffer */
+	uint8_t *buffer; /* its own: INPUT_NEED_MAX bytes for what is carried over, then INPUT_READ_BYTES */
 	enum input_kind kind;
 	bool failed;
 
@@ -42,8 +45,9 @@ struct input {
 	char why[INPUT_WHY_BYTES];
 };
 
-/* 0, or a negative errno. Takes the file descriptor over, except standard input's, also when it fails. */
-int input_init(struct input *, int file);
+/* 0, or a negative errno. Without buffers it has one of its own. Takes the file descriptor over, except standard
+ * input's, also when it fails. */
+int input_init(struct input *, int file, const struct capture_buffers *);
 void input_fini(struct input *);
 
 enum input_status input_fill(struct input *, size_t need);

@@ -5,8 +5,10 @@
  * that the packet stays where the reader left it, so nothing has to be undone and nothing waits. One full ring stops
  * the file for all workers: the price of one order for all.
  *
- * The packet is copied (PERFORMANCE B.2: attaching the file's pages as external buffers is half as fast, as no
- * prefetcher sees a stream then). Mbufs are taken from the pool in bulk and kept; the markers are mbufs without bytes.
+ * A packet stays in the buffer its file was read into (replay_views.c), or, in the sanitize build, is copied into an
+ * mbuf, where it is alone and can be poisoned around. (Attaching the file's pages themselves: half as fast, as no
+ * prefetcher sees a stream then; PERFORMANCE B.2.) Mbufs are taken from the pool in bulk and kept; the markers are
+ * mbufs without bytes.
  *
  * With several workers the packet is decoded here, from the reader's window, to find its owner: about 10 ns a packet,
  * which the worker pays again. Sending the key along would save that and double the metadata. */
@@ -208,6 +210,25 @@ copy_packet(struct replay *r)
 	return m;
 }
 
+_Static_assert(CAPTURE_RECORD_MAX <= UINT16_MAX, "a packet is one view");
+
+static struct rte_mbuf *
+view_packet(struct replay *r)
+{
+	struct rte_mbuf *m = view_take(&r->views);
+
+	m->buf_addr = (void *)(uintptr_t)r->next.data;
+	m->buf_len = (uint16_t)r->next.captured_bytes;
+	m->data_len = m->buf_len;
+	m->pkt_len = r->next.captured_bytes;
+	m->port = r->port;
+	m->ol_flags = 0;
+	m->packet_type = 0;
+	m->vlan_tci = 0;
+	set_meta(r, rte_mbuf_to_priv(m));
+	return m;
+}
+
 static void
 restart_clock(struct replay *r)
 {
@@ -240,8 +261,10 @@ begin_file(struct replay *r)
 static inline bool
 have_mbufs(struct replay *r)
 {
-	unsigned need = 1 + r->next.captured_bytes / r->room;
+	unsigned need = r->in_place ? 0 : 1 + r->next.captured_bytes / r->room;
 
+	if (r->in_place && unlikely(!views_make_room(&r->views)))
+		return false;
 	if (unlikely(r->file_begins || r->greatest_ns >= r->next_tick_ns))
 		need += 2 * r->n_workers;
 	return likely(r->n_fresh >= need) || refill(r, need);
@@ -267,7 +290,7 @@ stage_packet(struct replay *r)
 		stage_marker(r, META_TICK, r->greatest_ns);
 		r->next_tick_ns = (r->greatest_ns / NS_PER_S + 1) * NS_PER_S;
 	}
-	stage_mbuf(&r->stage[owner], copy_packet(r), true);
+	stage_mbuf(&r->stage[owner], r->in_place ? view_packet(r) : copy_packet(r), true);
 	r->has_next = false;
 	r->clock_ns = r->greatest_ns;
 	if (r->next.time_ns > r->greatest_ns)
@@ -310,6 +333,15 @@ end_input(struct replay *r)
 	r->everything_read = true;
 }
 
+static void
+open_next_file(struct replay *r)
+{
+	if (!r->in_place || views_can_open(&r->views))
+		replay_open_file(r);
+	else
+		COUNTER_ADD(&r->counters, stalled, 1);
+}
+
 unsigned
 replay_poll(struct replay *r)
 {
@@ -329,7 +361,7 @@ replay_poll(struct replay *r)
 	if (r->capture != NULL)
 		fill_stages(r);
 	else if (r->next_file < r->params.files->n)
-		replay_open_file(r);
+		open_next_file(r);
 	else if (!r->everything_read)
 		end_input(r);
 	r->done = send_stages(r) && r->everything_read;

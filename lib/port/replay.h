@@ -1,14 +1,18 @@
 /* The replay role: capture files into the receive rings of an ethdev port, without losing a packet (DESIGN 2.3).
  *
- * The port has one queue per worker. Every packet is copied into an mbuf (a chain when it is longer than one), gets its
- * metadata (struct packet_meta: time, clock, sequence, position, wire length) and goes to the queue of the worker that
- * owns its flow (packet_decode() and flow_key_owner(); with one worker nothing is decoded here). When mbufs or ring
- * room are missing the role does nothing this turn: back-pressure reaches the file.
+ * The port has one queue per worker. Every packet is an mbuf (where it is copied, a chain when it is longer than
+ * one) with its metadata (struct packet_meta: time, clock, sequence, position, wire length), and goes to the queue of
+ * the worker that owns its flow (packet_decode() and flow_key_owner(); with one worker nothing is decoded here). When
+ * mbufs or ring room are missing the role does nothing this turn: back-pressure reaches the file.
  *
  * The clock is the greatest stamp of all packets so far. Whenever its second moves, every queue gets a META_TICK before
  * any packet that comes after it, so every worker sees the same history of seconds and sessions end at the same points
  * however many workers there are. The last tick carries the clock before the last packet; META_END ends every queue. A
  * new file that begins before the clock (or --flush) puts META_FLUSH on every queue first.
+ *
+ * In place, packets are read-only, and buffers and mbufs are used again in the order of the file: who keeps a packet
+ * holds the file sooner or later, so what is needed for longer than a burst has to be copied. Any lcore may free, by
+ * any of rte_pktmbuf_free*().
  *
  * Threads: replay_poll() on one lcore; the counters and replay_progress() may be read by others. */
 #ifndef REPLAY_H
@@ -36,6 +40,8 @@ struct replay_params {
 	bool flush_between_files;      /* --flush */
 	bool ignore_errors;	       /* --ignoreerrors: an unknown link type is skipped, not an error */
 	uint64_t ring_size;	       /* slots of each receive ring; a power of two */
+	bool in_place; /* packets stay in the buffers their file was read into; not where each has to be alone in its
+			* mbuf, to be poisoned around (the sanitize build) */
 	int socket;
 };
 
@@ -44,6 +50,9 @@ struct replay_params {
  * logged and counted in replay_progress.files_damaged. */
 struct replay *replay_create(const struct replay_params *, char *why, size_t why_size);
 void replay_destroy(struct replay *);
+
+/* Of EAL's memory, with in_place. */
+size_t replay_memory_bytes(void);
 
 uint16_t replay_port(const struct replay *);
 struct counters *replay_counters(struct replay *);

@@ -101,6 +101,16 @@ create_port(struct replay *r, char *why, size_t why_size)
 	return 0;
 }
 
+static int
+create_views(struct replay *r, char *why, size_t why_size)
+{
+	int rc = views_init(&r->views, r->port_name, r->params.socket);
+
+	if (rc != 0)
+		snprintf(why, why_size, "no memory for the buffers files are read into: %s", rte_strerror(-rc));
+	return rc;
+}
+
 struct replay *
 replay_create(const struct replay_params *params, char *why, size_t why_size)
 {
@@ -120,6 +130,7 @@ replay_create(const struct replay_params *params, char *why, size_t why_size)
 	r->params = *params;
 	r->n_workers = params->n_workers;
 	r->next_tick_ns = NS_PER_S;
+	r->in_place = params->in_place;
 	r->room = rte_pktmbuf_data_room_size(params->pool) - RTE_PKTMBUF_HEADROOM;
 	r->inputs = calloc(params->files->n + 1, sizeof(*r->inputs));
 	if (r->inputs == NULL) {
@@ -130,6 +141,8 @@ replay_create(const struct replay_params *params, char *why, size_t why_size)
 		rc = check_files(r, why, why_size);
 	if (rc == 0)
 		rc = create_port(r, why, why_size);
+	if (rc == 0 && r->in_place)
+		rc = create_views(r, why, why_size);
 	counters_attach(&r->counters, "replay");
 	r->gauge = (struct ledger_gauge){
 		.name = "replay.staged", .account = LEDGER_WIRE, .read = staged_packets, .context = r};
@@ -169,6 +182,7 @@ replay_destroy(struct replay *r)
 		rte_eal_hotplug_remove("vdev", name);
 	}
 	free_mbufs(r);
+	views_fini(&r->views);
 	for (unsigned i = 0; i < r->n_workers; i++)
 		rte_ring_free(r->ring[i]);
 	for (unsigned i = 0; r->inputs != NULL && i < r->n_inputs; i++)

@@ -37,7 +37,7 @@ replay_open_file(struct replay *r)
 	const struct capture_info *info;
 	char why[256];
 
-	r->capture = capture_open(path, why, sizeof(why));
+	r->capture = capture_open_into(path, r->in_place ? &r->views.source : NULL, why, sizeof(why));
 	if (r->capture == NULL) {
 		refuse_file(r, path, why);
 		return;

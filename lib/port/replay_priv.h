@@ -27,6 +27,46 @@ struct stage {
 	bool is_packet[STAGE_MAX];
 };
 
+/* replay_views.c: packets that stay in the buffers their file was read into. The sizes: measured, see there. */
+enum {
+	VIEW_BUFFERS = 8,
+	VIEW_BUFFER_BYTES = 256 << 10,
+	VIEW_READ_BYTES = 64 << 10, /* one pread(2): still in the nearer cache when its packets are found */
+	VIEW_GROUP = 32,
+	VIEW_GROUPS = 64,
+	VIEW_MBUFS = VIEW_GROUP * VIEW_GROUPS,
+};
+
+/* Written by whoever frees. */
+struct views_shared {
+	int group_offset; /* of the dynfield: the group an mbuf is in */
+	bool ready;
+	struct {
+		_Atomic uint32_t outside; /* mbufs of the group that were not freed yet, or not given out */
+	} __rte_cache_aligned group[VIEW_GROUPS];
+};
+
+struct views {
+	struct views_shared *shared;
+	uint64_t oldest, current; /* groups: the first that is not back, and the one that is given out from */
+	unsigned used;		  /* mbufs of it */
+	unsigned reading;	  /* buffer */
+	struct {
+		uint8_t *address; /* CAPTURE_CARRY_BYTES and VIEW_BUFFER_BYTES */
+		uint64_t end;	  /* its packets are in groups before this one */
+	} buffer[VIEW_BUFFERS];
+	struct rte_mbuf *mbuf[VIEW_MBUFS];
+	struct rte_mempool *pool;
+	struct capture_buffers source;
+};
+
+/* 0 or a negative errno; views_fini() in either case. */
+int views_init(struct views *, const char *name, int socket);
+void views_fini(struct views *);
+bool views_can_open(struct views *); /* a file: its header may be longer than one buffer */
+bool views_make_room(struct views *);
+struct rte_mbuf *view_take(struct views *); /* after views_make_room() */
+
 struct replay {
 	/* The packet path. */
 	struct capture_file *capture; /* NULL: the next file has to be opened */
@@ -45,10 +85,12 @@ struct replay {
 	uint64_t clock_ns;	  /* of the last packet */
 	uint64_t next_tick_ns;	  /* the clock's next second begins here */
 	uint64_t packets_in_file; /* staged */
+	bool in_place;		  /* packets are views */
 	struct rte_mbuf *fresh[FRESH_MAX];
 	struct packet packet; /* to find the owner */
 	struct stage stage[REPLAY_WORKERS_MAX];
 	struct rte_ring *ring[REPLAY_WORKERS_MAX];
+	struct views views;
 
 	struct replay_params params;
 	struct counters counters;

@@ -638,3 +638,163 @@ TEST(what_cannot_work_is_refused_with_a_reason)
 	rte_mempool_free(bare);
 	end();
 }
+
+/* --- packets that stay in the buffers they were read into -------------------------------------------------------- */
+
+static void
+check_bytes_in_order(unsigned n)
+{
+	unsigned next = 0;
+
+	for (unsigned i = 0; i < rig.n_events[0]; i++) {
+		const struct event *e = &rig.event[0][i];
+
+		if (e->kind != META_PACKET)
+			continue;
+		EXPECT(e->bytes_right);
+		EXPECT_EQ(e->sequence, next);
+		EXPECT_EQ(e->n_segments, 1);
+		EXPECT_EQ(e->port, replay_port(rig.replay));
+		next++;
+	}
+	EXPECT_EQ(next, n);
+}
+
+/* Twice what the buffers hold, so that each is used again; with these sizes records are cut at every place. */
+TEST(packets_in_place_keep_their_bytes_across_buffers)
+{
+	static const uint32_t size[] = {0, 1, 60, 1500, 1499, 9000, 65535, 64, 333};
+	unsigned n = 0;
+
+	begin();
+	rig.params.in_place = true;
+	for (unsigned files = 0; files < 3; files++) {
+		for (unsigned i = 0; i < 180; i++, n++)
+			put_pcap_record(&b, n, 0, size[i % RTE_DIM(size)], 65535, n);
+		add_file(b.n);
+	}
+	REQUIRE(start());
+	run();
+	check_bytes_in_order(n);
+	EXPECT_EQ(ledger_check(stderr), 0);
+	end();
+}
+
+TEST(packets_in_place_are_as_many_as_fit_and_come_back_to_several_workers)
+{
+	unsigned packets = 0;
+
+	begin();
+	rig.params.in_place = true;
+	rig.params.n_workers = 4;
+	rig.params.ring_size = 4096;
+	for (unsigned i = 0; i < 6; i++)
+		for (unsigned j = 0; j < RTE_DIM(real); j++)
+			if (rig.files.n < FILES_MAX)
+				capture_list_add_file(&rig.files, real[j]);
+	REQUIRE(start());
+	run();
+	check_owners();
+	for (unsigned queue = 0; queue < 4; queue++)
+		packets += count(queue, META_PACKET);
+	EXPECT_EQ(packets, 2 * (31 + 306 + 24 + 49));
+	end();
+}
+
+TEST(small_packets_in_place_wait_for_mbufs)
+{
+	begin();
+	rig.params.in_place = true;
+	rig.params.ring_size = 4096;
+	put_many(4000, 20);
+	add_file(b.n);
+	REQUIRE(start());
+	for (unsigned i = 0; i < 1000; i++)
+		replay_poll(rig.replay);
+	EXPECT(total("replay.stalled") > 0);
+	EXPECT(total("replay.delivered") >= 2000 && total("replay.delivered") < 4000);
+	run();
+	check_bytes_in_order(4000);
+	EXPECT_EQ(ledger_check(stderr), 0);
+	end();
+}
+
+/* What is held stays as it is, and holds the file; nothing is lost. Freed one by one, in another order. */
+TEST(a_packet_in_place_that_is_kept_holds_its_buffer)
+{
+	struct rte_mbuf *kept[BURST_MAX];
+	struct capture_packet as_captured;
+	unsigned n_kept = 0, n_packets = 0;
+
+	begin();
+	rig.params.in_place = true;
+	put_many(2000, 1000);
+	add_file(b.n);
+	put_many(2000, 1000);
+	add_file(b.n);
+	REQUIRE(start());
+	while (n_kept == 0) {
+		replay_poll(rig.replay);
+		n_kept = port_receive(&rig.port, 0, kept, BURST_MAX);
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		replay_poll(rig.replay);
+		receive(0, BURST_MAX);
+	}
+	EXPECT(!replay_done(rig.replay));
+	EXPECT_EQ(replay_poll(rig.replay), 0);
+	for (unsigned i = 0; i < n_kept; i++) {
+		const struct packet_meta *meta = rte_mbuf_to_priv(kept[i]);
+
+		if (meta->kind != META_PACKET)
+			continue;
+		as_captured = (struct capture_packet){.data = rte_pktmbuf_mtod(kept[i], const uint8_t *),
+						      .captured_bytes = kept[i]->pkt_len};
+		EXPECT(is_frame(&as_captured, n_packets++));
+	}
+	while (n_kept > 0)
+		rte_pktmbuf_free(kept[--n_kept]);
+	run();
+	EXPECT_EQ(count(0, META_PACKET) + n_packets, 4000);
+	end();
+}
+
+TEST(a_replay_in_place_can_be_stopped_and_destroyed_at_any_point)
+{
+	for (unsigned polls = 0; polls < 40; polls += 3) {
+		begin();
+		rig.params.in_place = true;
+		put_many(3000, 300);
+		add_file(b.n);
+		put_many(10, 300);
+		add_file(b.n);
+		REQUIRE(start());
+		for (unsigned i = 0; i < polls; i++)
+			replay_poll(rig.replay);
+		if (polls % 2 == 0) {
+			replay_stop(rig.replay);
+			run();
+			EXPECT_EQ(total("replay.read"), count(0, META_PACKET));
+		}
+		end();
+	}
+}
+
+TEST(damage_is_told_of_files_read_in_place)
+{
+	struct replay_progress progress;
+
+	begin();
+	rig.params.in_place = true;
+	put_many(2000, 300);
+	add_file(b.n - 1);
+	add_file(0);
+	put_many(10, 60);
+	add_file(b.n);
+	REQUIRE(start());
+	run();
+	replay_progress(rig.replay, &progress);
+	EXPECT_EQ(progress.files_damaged, 2);
+	EXPECT_EQ(count(0, META_PACKET), 2009);
+	end();
+}
