@@ -67,8 +67,6 @@ const char *const conf_arkime_keys[] = {
 	"includes",
 	"interface",
 	"interfaceOps",
-	"ja3Strings",
-	"ja4Raw",
 	"ja4hOmitZeroSections",
 	"kafkaBootstrapServers",
 	"kafkaMsgFormat",
