@@ -22,29 +22,12 @@ static const struct setting packet_settings[] = {
 	SETTING_BOOL(struct decode_settings, trim_ethernet_padding, "trimEthernetPadding", "false",
 		     "cut bytes beyond the IP length from stored packets and byte counts"),
 	SETTING_BOOL(struct decode_settings, track_esp, "trackESP", "false", "create sessions for IPsec ESP"),
-	SETTING_LIST(struct decode_settings, disable_parsers, "disableParsers", "arp.so",
-		     "protocols not to decode or parse, as NAME.so"),
 };
 SETTINGS(packet, "Packets", packet_settings);
 
 static const struct decode_settings settings_defaults = {
-	.disable_parsers = {.item = (const char *[]){"arp.so"}, .n = 1},
+	.disabled = {.list = {.item = (const char *[]){"arp.so"}, .n = 1}},
 };
-
-static bool
-is_disabled(const struct decode_settings *settings, const char *parser)
-{
-	if (parser == NULL)
-		return false;
-	for (unsigned i = 0; i < settings->disable_parsers.n; i++) {
-		const char *item = settings->disable_parsers.item[i];
-		size_t length = strlen(parser);
-
-		if (strncmp(item, parser, length) == 0 && (item[length] == '\0' || strcmp(&item[length], ".so") == 0))
-			return true;
-	}
-	return false;
-}
 
 static int
 hook_refused(const struct packet_hook *hook, int error)
@@ -108,7 +91,7 @@ static int
 add_hooks(struct decode_conf *conf, const struct decode_settings *settings)
 {
 	REGISTRY_FOREACH (packet_hook, struct packet_hook, hook) {
-		int error = is_disabled(settings, (*hook)->parser) ? 0 : decode_conf_add_hook(conf, *hook);
+		int error = name_is_disabled(&settings->disabled, (*hook)->parser) ? 0 : decode_conf_add_hook(conf, *hook);
 
 		if (error != 0)
 			return error;
@@ -168,8 +151,10 @@ decode_conf_create(const struct conf *from)
 {
 	struct decode_settings settings = settings_defaults;
 
-	if (from != NULL)
+	if (from != NULL) {
 		conf_fill(from, &packet_settings_group, &settings);
+		conf_fill(from, &disabled_settings_group, &settings.disabled);
+	}
 	return decode_conf_create_from(&settings, from);
 }
 

@@ -3,6 +3,7 @@
 #define DECODE_PRIV_H
 
 #include "decode.h"
+#include "disabled.h"
 
 enum {
 	ETHERTYPE_HANDLERS_MAX = 64,
@@ -51,7 +52,7 @@ enum packet_tracking { TRACKING_NONE, TRACKING_VLAN, TRACKING_VNI };
 
 struct decode_settings {
 	struct conf_list save_unknown_packets;
-	struct conf_list disable_parsers;
+	struct disabled_names disabled;
 	int tracking; /* enum packet_tracking */
 	bool trim_ethernet_padding;
 	bool track_esp;

@@ -43,18 +43,18 @@ enum shrike_transport { SHRIKE_TCP = 1, SHRIKE_UDP = 2, SHRIKE_SCTP = 4 };
 /* One rule; a table of them ends with a rule of transports 0 and no session. Rules of one kind only: ports, bytes,
  * session, or none of them (every first payload of that transport). */
 struct shrike_match {
-	uint8_t transports;	   /* of enum shrike_transport */
-	uint16_t port;		   /* either side's port (source_port, destination_port: that of the session's source ...) */
+	uint8_t transports; /* of enum shrike_transport */
+	uint16_t port;	    /* either side's port (source_port, destination_port: that of the session's source ...) */
 	uint16_t source_port, destination_port;
-	uint16_t offset;	   /* of 'bytes' in the payload */
-	const char *bytes;	   /* must be there; any bytes, see SHRIKE_BYTES() */
+	uint16_t offset;   /* of 'bytes' in the payload */
+	const char *bytes; /* must be there; any bytes, see SHRIKE_BYTES() */
 	uint16_t n_bytes;
-	const char *session;	   /* every packet of sessions that this packet protocol owns: "dhcp", "icmp", "arp", ... */
-	const char *protocol;	   /* not NULL: a match adds this protocol name (after 'check'), and parse() is not called */
-	uint8_t min_bytes;	   /* of payload; 0: no minimum (classification itself asks for 2 on TCP) */
+	const char *session;  /* every packet of sessions that this packet protocol owns: "dhcp", "icmp", "arp", ... */
+	const char *protocol; /* not NULL: a match adds this protocol name (after 'check'), and parse() is not called */
+	uint8_t min_bytes;    /* of payload; 0: no minimum (classification itself asks for 2 on TCP) */
 	/* A further condition, NULL: none. Only for rules with 'protocol'; parsers check in parse(). It may emit. */
 	bool (*check)(struct shrike_ctx *, struct cursor);
-	unsigned variant;	   /* for shrike_variant() */
+	unsigned variant; /* for shrike_variant() */
 };
 #define SHRIKE_BYTES(literal) .bytes = (literal), .n_bytes = sizeof(literal) - 1
 
@@ -76,8 +76,8 @@ struct shrike_parser {
 	void *(*create)(const struct conf *, struct shrike_setup *);
 	void (*destroy)(void *shared);
 
-	/* Once for every worker, at start: what several sessions of one worker share and one thread may change (a cache,
-	 * scratch space, library contexts): shrike_local(). NULL with errno when it cannot. May use malloc. */
+	/* Once for every worker, at start: what several sessions of one worker share and one thread may change (a
+	 * cache, scratch space, library contexts): shrike_local(). NULL with errno when it cannot. May use malloc. */
 	void *(*create_local)(const void *shared);
 	void (*destroy_local)(void *local);
 
@@ -102,9 +102,9 @@ unsigned shrike_variant(const struct shrike_ctx *);   /* of the rule that matche
 unsigned shrike_direction(const struct shrike_ctx *); /* 0: these bytes come from the session's source */
 enum shrike_transport shrike_transport(const struct shrike_ctx *);
 uint8_t shrike_ip_protocol(const struct shrike_ctx *);
-uint16_t shrike_port(const struct shrike_ctx *, unsigned side);		  /* 0: source, 1: destination */
+uint16_t shrike_port(const struct shrike_ctx *, unsigned side);		 /* 0: source, 1: destination */
 const uint8_t *shrike_address(const struct shrike_ctx *, unsigned side); /* 16 bytes, IPv4 as v4-mapped; zeroes: none */
-uint64_t shrike_time_ns(const struct shrike_ctx *);	  /* of the packet that brought the bytes */
+uint64_t shrike_time_ns(const struct shrike_ctx *);			 /* of the packet that brought the bytes */
 uint64_t shrike_first_time_ns(const struct shrike_ctx *); /* of the session's (interval's) first packet */
 /* Payload bytes of a direction that came before this chunk, over the session's whole life. */
 uint64_t shrike_bytes_before(const struct shrike_ctx *, unsigned direction);
@@ -179,8 +179,8 @@ void shrike_consume(struct shrike_ctx *);
 /* Named functions between parsers, and event feeds for plugins: "tls.client_hello", "ntlm", "http.body", ... Any number
  * of hooks may have one name; shrike_call() calls them all, each with its owner's fields, and returns what the last one
  * returned (0: nobody listens). 'call' is the place in the caller's 'calls'. What 'argument' points to is said where
- * the name is defined. A hook has no state of its own: shrike_state() is the caller's, shrike_shared() and shrike_local()
- * are the owner's, and so are the places of shrike_call() within it. */
+ * the name is defined. A hook has no state of its own: shrike_state() is the caller's, shrike_shared() and
+ * shrike_local() are the owner's, and so are the places of shrike_call() within it. */
 struct shrike_hook {
 	const char *name;
 	const struct shrike_parser *owner;
@@ -203,7 +203,8 @@ void shrike_digest_update(struct shrike_digest *, const void *bytes, size_t size
 void shrike_digest_hex(struct shrike_digest *, enum shrike_digest_kind, char out[SHRIKE_DIGEST_HEX_BYTES]);
 void shrike_digest_free(struct shrike_ctx *, struct shrike_digest *); /* accepts NULL */
 /* All at once; returns the number of bytes written (16, 32, 20). */
-unsigned shrike_digest_of(struct shrike_ctx *, enum shrike_digest_kind, const void *bytes, size_t size, uint8_t out[32]);
+unsigned shrike_digest_of(struct shrike_ctx *, enum shrike_digest_kind, const void *bytes, size_t size,
+			  uint8_t out[32]);
 
 /* The media type of a body or file by its first bytes, as magicMode says (PARSERS.md 0.2); NULL: none. The text is
  * valid until the next call. */
@@ -227,13 +228,12 @@ struct shrike_plugin {
 	__attribute__((visibility("default"))) const struct shrike_plugin *shrike_parser_init(void);                   \
 	const struct shrike_plugin *shrike_parser_init(void)                                                           \
 	{                                                                                                              \
-		static const struct shrike_plugin plugin = {                                                           \
-			.api = SHRIKE_API,                                                                             \
-			.parsers = __start_registry_shrike_parser,                                                     \
-			.parsers_end = __stop_registry_shrike_parser,                                                  \
-			.hooks = __start_registry_shrike_hook,                                                         \
-			.hooks_end = __stop_registry_shrike_hook,                                                      \
-			__VA_ARGS__};                                                                                  \
+		static const struct shrike_plugin plugin = {.api = SHRIKE_API,                                         \
+							    .parsers = __start_registry_shrike_parser,                 \
+							    .parsers_end = __stop_registry_shrike_parser,              \
+							    .hooks = __start_registry_shrike_hook,                     \
+							    .hooks_end = __stop_registry_shrike_hook,                  \
+							    __VA_ARGS__};                                              \
 		return &plugin;                                                                                        \
 	}
 

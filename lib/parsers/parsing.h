@@ -35,8 +35,10 @@ struct parsing_facts {
 };
 struct parsing_host {
 	void *context;
-	/* The session's record, made when it has none; NULL: the pool is empty (counted by the host). Called at most once per
-	 * feed, at the first value; record_close() at its end, if it was opened. */
+	/* The session's record, made when it has none; NULL: the pool is empty (counted by the host). Called at most
+	 * once per feed, before the first parser is called; record_close() at the feed's end, if it was opened. Either
+	 * may save other sessions to make room, and so call parsing_save() for them; record_open() never for this one.
+	 */
 	struct record *(*record_open)(void *context, void *session);
 	void (*record_close)(void *context, void *session);
 	/* The record as it is, or NULL. */
@@ -58,14 +60,14 @@ void parsing_destroy(struct parsing *);			       /* accepts NULL; logs what was 
 
 /* One chunk of one session. */
 struct parsing_chunk {
-	void *session;	    /* for the host */
-	void **slot;	    /* the session's own pointer; *slot NULL at its first chunk */
+	void *session; /* for the host */
+	void **slot;   /* the session's own pointer; *slot NULL at its first chunk */
 	uint64_t time_ns;
 	struct cursor bytes;
-	uint32_t missing;   /* bytes before 'bytes' that will never come; then 'bytes' may be empty */
+	uint32_t missing; /* bytes before 'bytes' that will never come; then 'bytes' may be empty */
 	uint8_t direction;
-	uint8_t transport;  /* enum shrike_transport; 0: a session of 'protocol' */
-	uint8_t protocol;   /* packet_protocol() id, for rules with 'session' */
+	uint8_t transport; /* enum shrike_transport; 0: a session of 'protocol' */
+	uint8_t protocol;  /* packet_protocol() id, for rules with 'session' */
 };
 
 /* False: nobody wants more of this session, *slot is NULL again, and no further chunk need be fed. */

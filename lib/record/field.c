@@ -30,6 +30,13 @@ struct table_ids {
 	field_id *ids;
 };
 
+/* All tables, from the link and from the sources. */
+struct table_list {
+	const struct field_table **table;
+	unsigned n, capacity;
+	bool failed;
+};
+
 static bool ready;
 static unsigned n_fields;
 static const struct field **field_by_id;
@@ -66,14 +73,6 @@ same_definition(const struct field *a, const struct field *b)
 	return same_text(a->name, b->name) && same_text(a->expression, b->expression) &&
 	       same_text(a->group, b->group) && same_text(a->kind, b->kind) && a->type == b->type &&
 	       a->flags == b->flags && same_text(a->friendly, b->friendly) && same_text(a->extra, b->extra);
-}
-
-static int
-compare_rows(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	return strcmp(x->field->name, y->field->name);
 }
 
 static uint32_t
@@ -134,37 +133,65 @@ index_build(struct text_index *index, bool expression)
 	return true;
 }
 
+static void
+list_add(void *context, const struct field_table *table)
+{
+	struct table_list *list = context;
+
+	if (list->n == list->capacity) {
+		unsigned capacity = list->capacity * 2 + 64;
+		const struct field_table **grown = realloc(list->table, capacity * sizeof(list->table[0]));
+
+		if (grown == NULL) {
+			list->failed = true;
+			return;
+		}
+		list->table = grown;
+		list->capacity = capacity;
+	}
+	list->table[list->n++] = table;
+}
+
+static void
+list_tables(struct table_list *list)
+{
+	REGISTRY_FOREACH (field_table, struct field_table, table)
+		list_add(list, *table);
+	REGISTRY_FOREACH (field_source, struct field_source, source)
+		(*source)->each(list_add, list);
+}
+
 static unsigned
-count_rows(void)
+count_rows(const struct table_list *list)
 {
 	unsigned n = 0;
 
-	REGISTRY_FOREACH (field_table, struct field_table, table)
-		n += (*table)->n_fields;
+	for (unsigned i = 0; i < list->n; i++)
+		n += list->table[i]->n_fields;
 	return n;
 }
 
 static void
-collect_rows(struct row *rows)
+collect_rows(const struct table_list *list, struct row *rows)
 {
 	unsigned n = 0;
 
-	REGISTRY_FOREACH (field_table, struct field_table, table)
-		for (unsigned i = 0; i < (*table)->n_fields; i++)
-			rows[n++] = (struct row){&(*table)->fields[i], *table, i};
+	for (unsigned i = 0; i < list->n; i++)
+		for (unsigned place = 0; place < list->table[i]->n_fields; place++)
+			rows[n++] = (struct row){&list->table[i]->fields[place], list->table[i], place};
 }
 
 static bool
-create_table_ids(void)
+create_table_ids(const struct table_list *list)
 {
-	tables = calloc(REGISTRY_COUNT(field_table), sizeof(tables[0]));
+	tables = calloc(list->n + 1, sizeof(tables[0]));
 	if (tables == NULL)
 		return false;
-	REGISTRY_FOREACH (field_table, struct field_table, table) {
+	for (unsigned i = 0; i < list->n; i++) {
 		struct table_ids *t = &tables[n_tables];
 
-		t->table = *table;
-		t->ids = calloc((*table)->n_fields, sizeof(t->ids[0]));
+		t->table = list->table[i];
+		t->ids = calloc(t->table->n_fields + 1, sizeof(t->ids[0]));
 		if (t->ids == NULL)
 			return false;
 		n_tables++;
@@ -181,6 +208,22 @@ table_find(const struct field_table *table)
 	return NULL;
 }
 
+static bool
+is_reference(const struct field *f)
+{
+	return f->expression == NULL;
+}
+
+/* Definitions before references to them. */
+static int
+compare_rows(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int names = strcmp(x->field->name, y->field->name);
+
+	return names != 0 ? names : is_reference(x->field) - is_reference(y->field);
+}
+
 /* Rows are sorted by name: equal ones are neighbours. */
 static bool
 assign_ids(const struct row *rows, unsigned n_rows)
@@ -189,8 +232,13 @@ assign_ids(const struct row *rows, unsigned n_rows)
 
 	for (unsigned i = 0; i < n_rows; i++) {
 		if (i == 0 || strcmp(rows[i].field->name, rows[i - 1].field->name) != 0) {
+			if (is_reference(rows[i].field)) {
+				LOG_ERROR("field.undefined", "field=%s table=%s", rows[i].field->name,
+					  rows[i].table->name);
+				return false;
+			}
 			field_by_id[++n_fields] = rows[i].field;
-		} else if (!same_definition(rows[i].field, field_by_id[n_fields])) {
+		} else if (!is_reference(rows[i].field) && !same_definition(rows[i].field, field_by_id[n_fields])) {
 			LOG_ERROR("field.conflict", "field=%s table=%s", rows[i].field->name, rows[i].table->name);
 			agree = false;
 		}
@@ -200,16 +248,16 @@ assign_ids(const struct row *rows, unsigned n_rows)
 }
 
 static bool
-init_from(struct row *rows, unsigned n_rows)
+init_from(const struct table_list *list, struct row *rows, unsigned n_rows)
 {
 	if (n_rows >= FIELDS_MAX) {
 		LOG_ERROR("field.too_many", "fields=%u max=%d", n_rows, FIELDS_MAX);
 		return false;
 	}
 	field_by_id = calloc(n_rows + 1, sizeof(const struct field *));
-	if (field_by_id == NULL || !create_table_ids())
+	if (field_by_id == NULL || !create_table_ids(list))
 		return false;
-	collect_rows(rows);
+	collect_rows(list, rows);
 	qsort(rows, n_rows, sizeof(rows[0]), compare_rows);
 	return assign_ids(rows, n_rows) && index_build(&by_name, false) && index_build(&by_expression, true);
 }
@@ -217,17 +265,36 @@ init_from(struct row *rows, unsigned n_rows)
 bool
 fields_init(void)
 {
-	unsigned n_rows = count_rows();
+	struct table_list list = {0};
 	struct row *rows;
+	unsigned n_rows;
 
 	if (ready)
 		return true;
+	list_tables(&list);
+	n_rows = count_rows(&list);
 	rows = calloc(n_rows + 1, sizeof(rows[0]));
-	if (rows == NULL)
-		return false;
-	ready = init_from(rows, n_rows);
+	if (rows != NULL && !list.failed)
+		ready = init_from(&list, rows, n_rows);
 	free(rows);
+	free(list.table);
 	return ready;
+}
+
+void
+fields_reset(void)
+{
+	for (unsigned i = 0; i < n_tables; i++)
+		free(tables[i].ids);
+	free(tables);
+	free(field_by_id);
+	free(by_name.slot);
+	free(by_expression.slot);
+	tables = NULL;
+	field_by_id = NULL;
+	by_name = by_expression = (struct text_index){0};
+	n_tables = n_fields = 0;
+	ready = false;
 }
 
 unsigned

@@ -70,11 +70,23 @@ REGISTRY_DECLARE(field_table, struct field_table);
 		.name = #name_, .fields = table, .n_fields = sizeof(table) / sizeof(table[0])};                        \
 	REGISTRY_ADD(field_table, name_##_field_table)
 
+/* A row with a name and nothing else refers to the definition that another table has. */
+
+/* Tables that are not objects of the link: parsers carry theirs in their descriptors, and configuration adds some. A
+ * source is asked once, by fields_init(). 'each' calls add() for every table; they live as long as the process. */
+struct field_source {
+	void (*each)(void (*add)(void *context, const struct field_table *), void *context);
+};
+REGISTRY_DECLARE(field_source, struct field_source);
+
 typedef uint16_t field_id; /* 0: none */
 
 /* Assigns ids and output order. The same field in two tables is one field when the definitions agree; false and a log
  * line when they do not. Idempotent. */
 bool fields_init(void);
+
+/* Forgets all ids, so that fields_init() sees tables that came since. For tests; nothing that knows ids may live on. */
+void fields_reset(void);
 
 unsigned fields_count(void); /* ids are 1 .. count, in the order of field_rank() */
 const struct field *field_at(field_id);

@@ -124,6 +124,13 @@ bool record_add_ip_text(struct record_pool *, struct record *, field_id, const v
 /* One finished JSON object for a field of type FIELD_OBJECT. Beyond RECORD_OBJECT_BYTES_MAX it is lost and counted. */
 bool record_add_object(struct record_pool *, struct record *, field_id, const void *json, size_t size);
 
+/* What the record holds already. The cost does not grow with the number of values. */
+bool record_has(const struct record_pool *, const struct record *, field_id);
+bool record_has_str(const struct record_pool *, const struct record *, field_id, const void *text, size_t size);
+/* Takes values out again: all of the field, or the one text. Looks at all values: for rare events. */
+void record_remove(struct record_pool *, struct record *, field_id);
+void record_remove_str(struct record_pool *, struct record *, field_id, const void *text, size_t size);
+
 /* Where a packet is stored: file number (0: none, dry run), offset, and 16 + captured bytes for packetLen (0 when
  * nobody wants it). Kept gap coded. False: the pool is empty, and "record.position_lost" counts. */
 bool record_add_position(struct record_pool *, struct record *, uint32_t file, uint64_t position, uint32_t length);

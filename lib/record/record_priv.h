@@ -181,6 +181,7 @@ bool value_equal(const struct record *, const struct value_head *, const struct 
 /* Copies the text that starts at this piece, at most RECORD_VALUE_BYTES_MAX bytes; returns its size. */
 uint32_t value_gather(const struct record *, const struct value_head *, uint8_t *out);
 bool record_add_value(struct record_pool *, struct record *, const struct value *);
+void value_kill(const struct record *, struct value_head *);
 uint32_t field_name_estimate(const struct field *);
 uint32_t value_estimate(const struct value *);
 

@@ -182,8 +182,8 @@ append(struct record_pool *pool, struct record *r, const struct value *v)
 	return first;
 }
 
-static void
-kill_value(const struct record *r, struct value_head *head)
+void
+value_kill(const struct record *r, struct value_head *head)
 {
 	for (;;) {
 		bool more = head->more;
@@ -283,7 +283,7 @@ record_add_value(struct record_pool *pool, struct record *r, const struct value 
 			return true;
 		if (!insert(pool, r, v, &found, false))
 			return false;
-		kill_value(r, old);
+		value_kill(r, old);
 		r->n_values--;
 		return true;
 	}

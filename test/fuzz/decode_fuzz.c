@@ -16,7 +16,7 @@ conf_number(unsigned i)
 	static struct decode_conf *conf[CONFS];
 	const char *all[] = {"all", "corrupt"};
 	const struct decode_settings settings[CONFS] = {
-		{.disable_parsers = {.n = 0}},
+		{.disabled = {.list = {.n = 0}}},
 		{.save_unknown_packets = {.item = all, .n = 2}, .tracking = TRACKING_VLAN, .track_esp = true},
 		{.trim_ethernet_padding = true, .tracking = TRACKING_VNI},
 	};

@@ -1,0 +1,426 @@
+/* Feeding: a chunk of a session goes through classification and all parsers attached.
+ *
+ * What a session has attached is one small block that hangs on the session's pointer: which parsers, their state, which
+ * directions were classified. It exists from the first payload byte until both directions were classified and no parser
+ * wants more. The context of a call is on the stack, because saving another session may happen in between.
+ *
+ * The record is opened before the first parser of a feed is called, not when it emits: making room may save another
+ * session, whose parsers share this worker's places (shrike_local()). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "parsing_priv.h"
+
+COUNTER_LOSS(no_memory, "parser.no_memory", "parsers that ended because parserMemory was used up", LEDGER_NONE);
+COUNTER(attached_max, "parser.too_many", "parsers not attached: the session has 31", LEDGER_NONE, LEDGER_IN);
+COUNTER(chunks_fed, "parser.chunks", "chunks of payload given to parsers", LEDGER_NONE, LEDGER_IN);
+COUNTER(gaps_told, "parser.gaps", "holes in streams that parsers were told of", LEDGER_NONE, LEDGER_IN);
+
+enum { BOTH_DIRECTIONS = 3 };
+
+static bool
+create_locals(struct parsing *p)
+{
+	for (unsigned i = 0; i < p->parsers->n; i++) {
+		const struct parser_entry *entry = &p->parsers->entry[i];
+
+		if (entry->parser->create_local == NULL)
+			continue;
+		p->local[i] = entry->parser->create_local(entry->shared);
+		if (p->local[i] == NULL) {
+			LOG_ERROR("parser.create", "parser=%s error=%s", entry->parser->name, strerror(errno));
+			return false;
+		}
+	}
+	return true;
+}
+
+struct parsing *
+parsing_create(const struct parsing_params *params)
+{
+	struct parsing *p = calloc(1, sizeof(*p));
+	int error;
+
+	if (p == NULL)
+		return NULL;
+	p->parsers = params->parsers;
+	p->records = params->records;
+	p->counters = params->counters;
+	p->host = params->host;
+	p->worker = params->worker;
+	p->protocol = field_find("protocol");
+	p->tags = field_find("tags");
+	errno = ENOMEM;
+	error = parser_memory_init(&p->memory, (size_t)params->memory_bytes);
+	p->algorithms = digest_algorithms_get();
+	p->magic = error == 0 ? magic_create(params->parsers->magic_mode) : NULL;
+	if (error != 0 || p->algorithms == NULL || p->magic == NULL || !create_locals(p)) {
+		error = errno;
+		parsing_destroy(p);
+		errno = error;
+		return NULL;
+	}
+	return p;
+}
+
+void
+parsing_destroy(struct parsing *p)
+{
+	if (p == NULL)
+		return;
+	for (unsigned i = 0; i < p->parsers->n; i++)
+		if (p->parsers->entry[i].parser->destroy_local != NULL && p->local[i] != NULL)
+			p->parsers->entry[i].parser->destroy_local(p->local[i]);
+	if (p->memory.used > 0)
+		LOG_WARN("parser.memory_left", "worker=%u bytes=%zu", p->worker, p->memory.used);
+	digests_destroy(p);
+	magic_destroy(p->magic);
+	parser_memory_fini(&p->memory);
+	free(p);
+}
+
+uint64_t
+parsing_bytes_used(const struct parsing *p)
+{
+	return p->memory.used;
+}
+
+/* ---- A session's block */
+
+static struct parsed_session *
+session_block(struct parsing *p)
+{
+	uint32_t blocks = 0;
+	struct parsed_session *session = parser_alloc(&p->memory, &blocks, sizeof(*session));
+
+	if (session == NULL)
+		return NULL;
+	session->blocks = blocks;
+	return session;
+}
+
+static void
+release_attached(struct parsing *p, struct attached *a)
+{
+	digests_free_all(p, a);
+	parser_free_all(&p->memory, &a->blocks);
+}
+
+static void
+session_release(struct parsing *p, void **slot)
+{
+	struct parsed_session *session = *slot;
+	uint32_t blocks = session->blocks;
+
+	for (unsigned i = 0; i < session->n; i++)
+		release_attached(p, &session->attached[i]);
+	*slot = NULL;
+	parser_free_all(&p->memory, &blocks);
+}
+
+void
+parsing_end(struct parsing *p, void **slot)
+{
+	if (*slot != NULL)
+		session_release(p, slot);
+}
+
+static bool
+ever_attached(const struct parsed_session *session, unsigned parser)
+{
+	return (session->ever[parser / 64] >> parser % 64 & 1) != 0;
+}
+
+static bool
+is_attached(const struct parsed_session *session, unsigned parser)
+{
+	for (unsigned i = 0; i < session->n; i++)
+		if (session->attached[i].parser == parser && !session->attached[i].is_done)
+			return true;
+	return false;
+}
+
+static bool
+grow_attached(struct shrike_ctx *ctx)
+{
+	struct parsed_session *session = ctx->session;
+	unsigned capacity = session->capacity == 0 ? ATTACHED_FIRST : session->capacity * 2u;
+	struct attached *grown;
+
+	if (session->n < session->capacity)
+		return true;
+	grown = parser_realloc(&ctx->parsing->memory, &session->blocks, session->attached, capacity * sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	session->attached = grown;
+	session->capacity = (uint8_t)capacity;
+	return true;
+}
+
+/* The array may move: the parser that is being called stands in it. */
+static struct attached *
+add_attached(struct shrike_ctx *ctx)
+{
+	size_t current = ctx->attached != NULL ? (size_t)(ctx->attached - ctx->session->attached) : 0;
+
+	if (!grow_attached(ctx))
+		return NULL;
+	if (ctx->attached != NULL)
+		ctx->attached = &ctx->session->attached[current];
+	return &ctx->session->attached[ctx->session->n];
+}
+
+struct attached *
+parsing_attach(struct shrike_ctx *ctx, const struct parser_entry *entry, unsigned variant)
+{
+	struct parsed_session *session = ctx->session;
+	struct parsing *p = ctx->parsing;
+	struct attached *a;
+
+	if (is_attached(session, entry->index) || (ever_attached(session, entry->index) && !entry->parser->repeats))
+		return NULL;
+	if (session->n == ATTACHED_MAX) {
+		COUNTER_ADD(p->counters, attached_max, 1);
+		return NULL;
+	}
+	a = add_attached(ctx);
+	if (a == NULL) {
+		COUNTER_ADD(p->counters, no_memory, 1);
+		return NULL;
+	}
+	*a = (struct attached){.parser = entry->index, .is_new = true, .variant = variant};
+	if (entry->parser->state_bytes > 0) {
+		a->state = parser_alloc(&p->memory, &a->blocks, entry->parser->state_bytes);
+		if (a->state == NULL) {
+			COUNTER_ADD(p->counters, no_memory, 1);
+			return NULL;
+		}
+	}
+	session->ever[entry->index / 64] |= UINT64_C(1) << entry->index % 64;
+	session->n++;
+	return a;
+}
+
+/* ---- One chunk */
+
+static void
+call_begin(struct shrike_ctx *ctx, unsigned i)
+{
+	ctx->attached = &ctx->session->attached[i];
+	ctx->entry = &ctx->parsing->parsers->entry[ctx->attached->parser];
+}
+
+static void
+end_attached(struct shrike_ctx *ctx)
+{
+	struct attached *a = ctx->attached;
+
+	release_attached(ctx->parsing, a);
+	a->state = NULL;
+	a->is_done = true;
+}
+
+static void
+not_mine(struct shrike_ctx *ctx)
+{
+	unsigned parser = ctx->attached->parser;
+
+	ctx->session->ever[parser / 64] &= ~(UINT64_C(1) << parser % 64);
+}
+
+static void
+parse_one(struct shrike_ctx *ctx, unsigned i, struct cursor bytes)
+{
+	bool was_new;
+	enum shrike_verdict verdict;
+
+	call_begin(ctx, i);
+	was_new = ctx->attached->is_new;
+	ctx->attached->is_new = false;
+	verdict = ctx->entry->parser->parse(ctx, bytes);
+	if (verdict == SHRIKE_MORE)
+		return;
+	if (verdict == SHRIKE_NOT_MINE && was_new)
+		not_mine(ctx);
+	end_attached(ctx);
+}
+
+/* Those that were attached from 'first' on; more may come while this runs. */
+static void
+parse_from(struct shrike_ctx *ctx, unsigned first, struct cursor bytes)
+{
+	for (unsigned i = first; i < ctx->session->n && !ctx->is_consumed; i++) {
+		struct attached *a = &ctx->session->attached[i];
+
+		if (!a->is_done && !a->is_waiting)
+			parse_one(ctx, i, bytes);
+	}
+	ctx->attached = NULL;
+}
+
+static void
+tell_gap(struct shrike_ctx *ctx, uint32_t missing)
+{
+	unsigned n = ctx->session->n;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (ctx->session->attached[i].is_done)
+			continue;
+		call_begin(ctx, i);
+		COUNTER_ADD(ctx->parsing->counters, gaps_told, 1);
+		if (ctx->entry->parser->gap == NULL || ctx->entry->parser->gap(ctx, missing) != SHRIKE_MORE)
+			end_attached(ctx);
+	}
+	ctx->attached = NULL;
+}
+
+static void
+forget_done(struct parsed_session *session)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < session->n; i++) {
+		if (session->attached[i].is_done)
+			continue;
+		if (kept != i)
+			session->attached[kept] = session->attached[i];
+		session->attached[kept++].is_waiting = false;
+	}
+	session->n = (uint8_t)kept;
+}
+
+static void
+classify(struct shrike_ctx *ctx)
+{
+	const struct parsing_chunk *chunk = ctx->chunk;
+	struct parsed_session *session = ctx->session;
+	uint8_t bit = (uint8_t)(1u << chunk->direction);
+
+	if (chunk->transport == 0) {
+		if (session->classified == 0)
+			classify_session(ctx, chunk->protocol, chunk->bytes);
+		session->classified = BOTH_DIRECTIONS;
+		return;
+	}
+	if ((session->classified & bit) != 0 && (session->classify_next & bit) == 0)
+		return;
+	session->classified |= bit;
+	session->classify_next &= (uint8_t)~bit;
+	classify_payload(ctx, chunk->bytes);
+}
+
+static void
+feed_bytes(struct shrike_ctx *ctx)
+{
+	const struct parsing_chunk *chunk = ctx->chunk;
+
+	COUNTER_ADD(ctx->parsing->counters, chunks_fed, 1);
+	classify(ctx);
+	if (ctx->session->n > 0) {
+		(void)context_record(ctx);
+		parse_from(ctx, 0, chunk->bytes);
+	}
+	ctx->session->bytes[chunk->direction] += cursor_left(&chunk->bytes);
+}
+
+static void
+context_close(struct shrike_ctx *ctx)
+{
+	if (ctx->record != NULL)
+		ctx->parsing->host.record_close(ctx->parsing->host.context, ctx->chunk->session);
+}
+
+bool
+parsing_feed(struct parsing *p, const struct parsing_chunk *chunk)
+{
+	struct shrike_ctx ctx = {.parsing = p, .chunk = chunk, .session = *chunk->slot};
+	struct parsed_session *session;
+
+	if (ctx.session == NULL) {
+		*chunk->slot = ctx.session = session_block(p);
+		if (ctx.session == NULL) {
+			COUNTER_ADD(p->counters, no_memory, 1);
+			return false;
+		}
+	}
+	if (chunk->missing > 0) {
+		(void)context_record(&ctx);
+		tell_gap(&ctx, chunk->missing);
+		ctx.session->bytes[chunk->direction] += chunk->missing;
+	}
+	if (cursor_left(&chunk->bytes) > 0)
+		feed_bytes(&ctx);
+	session = ctx.session;
+	forget_done(session);
+	context_close(&ctx);
+	if (session->n > 0 || session->classified != BOTH_DIRECTIONS || session->classify_next != 0)
+		return true;
+	session_release(p, chunk->slot);
+	return false;
+}
+
+void
+parsing_save(struct parsing *p, void *session, void **slot, uint64_t time_ns, bool is_final)
+{
+	const struct parsing_chunk nothing = {.session = session, .slot = slot, .time_ns = time_ns};
+	struct shrike_ctx ctx = {.parsing = p, .chunk = &nothing, .session = *slot};
+
+	if (ctx.session == NULL)
+		return;
+	for (unsigned i = 0; i < ctx.session->n; i++) {
+		call_begin(&ctx, i);
+		if (ctx.entry->parser->save != NULL)
+			ctx.entry->parser->save(&ctx, is_final);
+	}
+	context_close(&ctx);
+	if (is_final)
+		session_release(p, slot);
+}
+
+/* ---- What parsers may ask of it */
+
+bool
+shrike_attach(struct shrike_ctx *ctx, const char *parser, unsigned variant)
+{
+	const struct parser_entry *entry = parsers_find(ctx->parsing->parsers, parser);
+	struct attached *a = entry != NULL ? parsing_attach(ctx, entry, variant) : NULL;
+
+	if (a == NULL)
+		return false;
+	a->is_waiting = true;
+	return true;
+}
+
+void
+shrike_reclassify(struct shrike_ctx *ctx, struct cursor rest)
+{
+	unsigned first = ctx->session->n;
+	const struct parser_entry *entry = ctx->entry;
+	size_t current = (size_t)(ctx->attached - ctx->session->attached);
+
+	if (cursor_left(&rest) == 0) {
+		shrike_reclassify_next(ctx, ctx->chunk->direction);
+		return;
+	}
+	classify_payload(ctx, rest);
+	parse_from(ctx, first, rest);
+	/* They have seen what is theirs of this chunk. */
+	for (unsigned i = first; i < ctx->session->n; i++)
+		ctx->session->attached[i].is_waiting = true;
+	ctx->entry = entry;
+	ctx->attached = &ctx->session->attached[current];
+}
+
+void
+shrike_reclassify_next(struct shrike_ctx *ctx, unsigned direction)
+{
+	ctx->session->classify_next |= (uint8_t)(1u << direction);
+}
+
+void
+shrike_consume(struct shrike_ctx *ctx)
+{
+	ctx->is_consumed = true;
+}
