@@ -1,7 +1,6 @@
 /* Parsers from .so files: every *.so of the folders of parsersDir.
  *
- * Threads: start and end of the process only. Ownership: what a .so defines lives until load_unload(), which comes after
- * the last use of any parser. */
+ * Threads: start and end of the process only. Ownership: what a .so defines lives as long as the process. */
 #ifndef LOAD_PRIV_H
 #define LOAD_PRIV_H
 
@@ -9,10 +8,10 @@
 
 struct loaded;
 
-/* Folders in the order of the setting, files of each by name (strcmp). A folder that is not there is passed over, when
- * it was named by the user with a warning; so is a .so without shrike_parser_init(), which another program's folder is
- * full of. NULL, and what is wrong in the log, with errno: a .so of ours that cannot be loaded (ELIBBAD), of another
- * SHRIKE_API (EPROTO), or memory. */
+/* Folders in the order of the setting, files of each by name (strcmp). Files without shrike_parser_init(), of which
+ * another program's folder is full, are passed over with a warning for the folder; so is a folder that is not there,
+ * when the user named it. NULL, and what is wrong in the log, with errno: a .so of ours that cannot be loaded
+ * (ELIBBAD), of another SHRIKE_API (EPROTO), too many (E2BIG), or no memory. */
 struct loaded *load_parsers(const struct conf *);
 void load_unload(struct loaded *); /* accepts NULL */
 
