@@ -132,9 +132,12 @@ static inline struct cursor
 cursor_until(struct cursor *c, uint8_t stop)
 {
 	size_t left = cursor_left(c);
-	const uint8_t *hit = left > 0 ? memchr(c->p, stop, left) : NULL;
+	const uint8_t *hit = NULL;
 	struct cursor child;
 
+	/* More there never is; without the bound gcc 12 warns of it where it loses track of 'end'. */
+	if (left > 0 && left <= PTRDIFF_MAX)
+		hit = memchr(c->p, stop, left);
 	if (hit == NULL)
 		return cursor_sub(c, left + 1);
 	child = cursor_sub(c, (size_t)(hit - c->p));
