@@ -1,0 +1,62 @@
+/* HTTP/2's parts: see http2.c. */
+#ifndef HTTP2_PRIV_H
+#define HTTP2_PRIV_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "bodies.h"
+#include "parser.h"
+
+enum { HTTP2_METHOD, HTTP2_STATUS, HTTP2_HOST, HTTP2_BODY_MAGIC, HTTP2_MD5, HTTP2_SHA256 };
+enum { HTTP2_CALL_TARGET, HTTP2_CALL_FIELD };
+
+enum {
+	HTTP2_STREAMS_MAX = 128,	      /* open at once; RFC 9113 6.5.2 wants a peer to allow 100 */
+	HTTP2_HEADER_FRAME_BYTES_MAX = 65536, /* four times of what is allowed without asking */
+};
+
+/* ---- http2_streams.c: open streams and their bodies */
+
+struct http2_stream {
+	struct body body[2]; /* by direction */
+	uint8_t ended;	     /* a bit for each direction */
+};
+
+struct http2_streams {
+	uint32_t id[HTTP2_STREAMS_MAX]; /* 0: a free place */
+	struct http2_stream *stream;	/* 'room' of them */
+	uint32_t room;
+	bool overflowed; /* there were more than HTTP2_STREAMS_MAX */
+};
+
+struct http2_stream *http2_stream_find(const struct http2_streams *, uint32_t id); /* NULL: not open */
+/* Finds or opens; NULL: all places are taken, or no memory. */
+struct http2_stream *http2_stream_lookup(struct shrike_ctx *, struct http2_streams *, uint32_t id);
+/* A direction has sent all; the stream closes with the other one, too. */
+void http2_stream_end(struct shrike_ctx *, struct http2_streams *, uint32_t id, unsigned direction);
+void http2_stream_close(struct shrike_ctx *, struct http2_streams *, uint32_t id); /* none: nothing happens */
+
+/* ---- http2_headers.c: HPACK, and what headers say */
+
+/* What nghttp2's memory calls get; a worker's, with the session that is being parsed. */
+struct http2_memory {
+	nghttp2_mem calls;
+	struct shrike_ctx *ctx;
+	size_t bytes_max; /* of one piece of memory */
+	char name[256];	  /* a header's, in lower case */
+};
+void http2_memory_init(struct http2_memory *);
+
+struct http2_headers {
+	nghttp2_hd_inflater *inflater;
+	uint64_t allowance; /* bytes of text that may be recorded */
+	bool is_lost;	    /* the table of the encoder is not known any more */
+	bool in_block;	    /* END_HEADERS has not come */
+	bool is_promise;    /* the block is a PUSH_PROMISE's */
+};
+
+/* One frame's part of a header block. */
+void http2_headers_read(struct shrike_ctx *, struct http2_memory *, struct http2_headers *, struct cursor,
+			bool is_request, bool is_last);
+
+#endif
