@@ -12,7 +12,13 @@
 
 #include "http2_priv.h"
 
-enum { PREFACE_BYTES = 24, FRAME_HEADER_BYTES = 9, DATA_BYTES_MAX = 1 << 20, HELD_BYTES_KEPT = 1024 };
+enum {
+	PREFACE_BYTES = 24,
+	FRAME_HEADER_BYTES = 9,
+	DATA_BYTES_MAX = 1 << 20,
+	HELD_BYTES_MIN = 64,
+	HELD_BYTES_KEPT = 1024
+};
 
 enum frame_type { DATA = 0, HEADERS = 1, RST_STREAM = 3, PUSH_PROMISE = 5, CONTINUATION = 9 };
 
@@ -50,14 +56,12 @@ struct http2_shared {
 /* ---- Bytes that belong together */
 
 static bool
-hold(struct shrike_ctx *ctx, struct side *s, const struct cursor *bytes, uint32_t need)
+hold(struct shrike_ctx *ctx, struct side *s, const struct cursor *bytes)
 {
-	uint32_t room = s->held_room > 0 ? s->held_room : 64;
+	uint32_t room = s->held_room > 0 ? s->held_room : HELD_BYTES_MIN;
 
 	while (room < s->n_held + cursor_left(bytes))
 		room *= 2;
-	if (room > need && s->held_room < need && need > 64)
-		room = need;
 	if (room > s->held_room) {
 		uint8_t *bigger = shrike_realloc(ctx, s->held, room);
 
@@ -84,7 +88,7 @@ gather(struct shrike_ctx *ctx, struct side *s, struct cursor *in, uint32_t need,
 		return true;
 	}
 	part = cursor_sub(in, cursor_left(in) < wanted ? cursor_left(in) : wanted);
-	if (!hold(ctx, s, &part, need)) {
+	if (!hold(ctx, s, &part)) {
 		*failed = true;
 		return false;
 	}
@@ -333,6 +337,15 @@ http2_parse(struct shrike_ctx *ctx, struct cursor in)
 	return SHRIKE_MORE;
 }
 
+/* Half a body has no digest; what is left of it still goes by. */
+static void
+body_give_up(struct shrike_ctx *ctx, struct body *body)
+{
+	body_drop(ctx, body);
+	body->begun = true;
+	body->given_up = true;
+}
+
 static enum shrike_verdict
 http2_gap(struct shrike_ctx *ctx, uint32_t missing)
 {
@@ -348,11 +361,12 @@ http2_gap(struct shrike_ctx *ctx, uint32_t missing)
 		return SHRIKE_MORE;
 	}
 	stream = http2_stream_find(&state->streams, s->frame.stream);
-	if (stream != NULL) {
-		body_drop(ctx, &stream->body[direction]);
-		http2_stream_end(ctx, &state->streams, s->frame.stream, direction);
-	}
-	skip(s, s->left - missing + s->padding);
+	if (stream != NULL)
+		body_give_up(ctx, &stream->body[direction]);
+	s->is_fresh = false;
+	s->left -= missing;
+	if (s->left == 0)
+		body_end(ctx, state, s);
 	return SHRIKE_MORE;
 }
 
