@@ -9,6 +9,8 @@
  *   "tls.client_hello"   tls        ClientHello body, without the 4 byte      -               1: well formed
  *                                   handshake header ('t' or 'q' of JA4 by shrike_ip_protocol())
  *   "tls.server_hello"   tls        ServerHello body, the same                -               1: well formed
+ *   "dtls.server_hello"  dtls       ServerHello body of DTLS; nobody listens
+ *                                   but plugins
  *   "http.target"        http       request target or :path, as sent: gives   -               0
  *                                   http.path, keys and values of the query,
  *                                   protocols known by their path

@@ -133,6 +133,9 @@ void shrike_remove_protocol(struct shrike_ctx *, const char *name);
 void shrike_add_tag(struct shrike_ctx *, const char *tag);
 void shrike_remove_field(struct shrike_ctx *, unsigned field); /* all its values of this record */
 bool shrike_has_field(const struct shrike_ctx *, unsigned field);
+/* Object 'i' of 'field' in the record as it is, in the order in which they were emitted: its length, and its text if that is
+ * not more than 'size'. 0: there is none. Looks at every value of the record. */
+size_t shrike_object_at(struct shrike_ctx *, unsigned field, unsigned i, char *out, size_t size);
 
 /* ---- Memory: zeroed, of this parser on this session, given back when it is done. */
 

@@ -154,6 +154,16 @@ message_next(struct shrike_ctx *ctx, struct tls_state *state, unsigned d, struct
 	return true;
 }
 
+static void
+messages_keep(struct shrike_ctx *ctx, struct tls_side *side, struct cursor rest)
+{
+	size_t size = cursor_left(&rest);
+
+	shrike_keep(ctx, &side->messages, rest);
+	if (side->messages.used < size)
+		side->ended = true;
+}
+
 /* No memory for what must be kept: this side has said what we could hear. */
 static void
 messages_parse(struct shrike_ctx *ctx, struct tls_state *state, unsigned d, struct cursor payload)
@@ -171,7 +181,7 @@ messages_parse(struct shrike_ctx *ctx, struct tls_state *state, unsigned d, stru
 	if (side->ended)
 		shrike_buffer_free(ctx, &side->messages);
 	else
-		shrike_keep(ctx, &side->messages, joined);
+		messages_keep(ctx, side, joined);
 }
 
 /* What there is of the server's message that did not come to its end. A cut ClientHello would have the fingerprint of

@@ -55,6 +55,14 @@ tls_text_list(struct tls_text *t, struct cursor list)
 	}
 }
 
+struct cursor
+tls_take_list(struct cursor *c, unsigned length_bytes)
+{
+	size_t size = length_bytes == 1 ? cursor_u8(c) : cursor_be16(c), left = cursor_left(c);
+
+	return cursor_sub(c, size < left ? size : left);
+}
+
 /* ---- JA4 */
 
 void

@@ -18,15 +18,6 @@ struct client_hello {
 	bool has_name, has_ech, has_esni;
 };
 
-/* A list with its length in front; of a cut one, what is there. */
-static struct cursor
-take_list(struct cursor *c, unsigned length_bytes)
-{
-	size_t size = length_bytes == 1 ? cursor_u8(c) : cursor_be16(c), left = cursor_left(c);
-
-	return cursor_sub(c, size < left ? size : left);
-}
-
 const char *
 tls_version_name(uint16_t version, char out[TLS_VERSION_TEXT])
 {
@@ -43,7 +34,7 @@ tls_version_name(uint16_t version, char out[TLS_VERSION_TEXT])
 	return out;
 }
 
-static const char *
+const char *
 ja4_version(uint16_t version)
 {
 	static const char *const names[] = {"s3", "10", "11", "12", "13"};
@@ -65,10 +56,10 @@ read_extension(struct client_hello *h, uint16_t id, struct cursor data)
 		h->has_name = tls_server_name(data, &h->name) || h->has_name;
 		break;
 	case TLS_EXTENSION_GROUPS:
-		h->groups = take_list(&data, 2);
+		h->groups = tls_take_list(&data, 2);
 		break;
 	case TLS_EXTENSION_POINT_FORMATS:
-		h->formats = take_list(&data, 1);
+		h->formats = tls_take_list(&data, 1);
 		break;
 	case TLS_EXTENSION_ECH:
 		h->has_ech = true;
@@ -91,15 +82,15 @@ read_client_hello(struct cursor in, struct client_hello *h, struct ja4 *ja4, cha
 	h->session_id = cursor_sub(&in, cursor_u8(&in));
 	if (in.bad)
 		return false;
-	h->ciphers = take_list(&in, 2);
-	(void)take_list(&in, 1); /* compression methods */
-	h->extensions = extensions = take_list(&in, 2);
+	h->ciphers = tls_take_list(&in, 2);
+	(void)tls_take_list(&in, 1); /* compression methods */
+	h->extensions = extensions = tls_take_list(&in, 2);
 
 	ja4_reset(ja4, transport, h->version);
 	ja4_add_ciphers(ja4, h->ciphers);
 	while (cursor_left(&extensions) >= 4) {
 		uint16_t id = cursor_be16(&extensions);
-		struct cursor data = take_list(&extensions, 2);
+		struct cursor data = tls_take_list(&extensions, 2);
 
 		read_extension(h, id, data);
 		ja4_add_extension(ja4, id, data);
@@ -116,7 +107,7 @@ put_extension_ids(struct tls_text *t, struct cursor extensions, bool with_grease
 	while (cursor_left(&extensions) >= 4 && !t->full) {
 		uint16_t id = cursor_be16(&extensions);
 
-		(void)take_list(&extensions, 2);
+		(void)tls_take_list(&extensions, 2);
 		if (!with_grease && tls_is_grease(id))
 			continue;
 		if (!first)
@@ -219,7 +210,7 @@ read_server_extensions(struct server_hello *h)
 
 	while (cursor_left(&extensions) >= 4) {
 		uint16_t id = cursor_be16(&extensions);
-		struct cursor data = take_list(&extensions, 2);
+		struct cursor data = tls_take_list(&extensions, 2);
 
 		if (id == TLS_EXTENSION_VERSIONS && cursor_left(&data) == 2)
 			h->chosen_version = cursor_be16(&data);
@@ -241,7 +232,7 @@ read_server_hello(struct cursor in, struct server_hello *h)
 		return false;
 	if (h->version < 0x0700 || h->version >= 0x7f16)
 		cursor_skip(&in, 1);
-	h->extensions = take_list(&in, 2);
+	h->extensions = tls_take_list(&in, 2);
 	read_server_extensions(h);
 	return true;
 }

@@ -44,6 +44,9 @@ const char *tls_cipher_name(uint16_t code);
 enum { TLS_VERSION_TEXT = 24 };
 const char *tls_version_name(uint16_t version, char out[TLS_VERSION_TEXT]);
 
+/* A list with its length, of 1 or 2 bytes, in front; of a cut one, what is there. */
+struct cursor tls_take_list(struct cursor *, unsigned length_bytes);
+
 /* ---- JA4: of TLS over TCP, QUIC and DTLS. */
 
 enum { JA4_CIPHERS_MAX = 500, JA4_EXTENSIONS_MAX = 256, JA4_ALGORITHMS_MAX = 256 };
@@ -62,6 +65,7 @@ struct ja4 {
 	uint16_t algorithms[JA4_ALGORITHMS_MAX];
 };
 
+const char *ja4_version(uint16_t version); /* two characters */
 /* Only the scalars; the arrays are filled as far as their counts. */
 void ja4_reset(struct ja4 *, char transport, uint16_t legacy_version);
 void ja4_add_ciphers(struct ja4 *, struct cursor ciphers);
