@@ -213,7 +213,7 @@ enum shrike_verdict
 quic_ietf_parse(struct shrike_ctx *ctx, struct quic_ietf *q, struct quic_protection *protection, bool server_hello,
 		struct cursor in)
 {
-	struct packet p, first;
+	struct packet p, first = {0};
 
 	if (++q->n_datagrams >= DATAGRAMS_MAX)
 		return SHRIKE_DONE;
