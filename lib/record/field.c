@@ -228,17 +228,20 @@ compare_rows(const void *a, const void *b)
 static bool
 assign_ids(const struct row *rows, unsigned n_rows)
 {
-	bool agree = true;
+	bool agree = true, defined = false;
 
 	for (unsigned i = 0; i < n_rows; i++) {
 		if (i == 0 || strcmp(rows[i].field->name, rows[i - 1].field->name) != 0) {
-			if (is_reference(rows[i].field)) {
-				LOG_ERROR("field.undefined", "field=%s table=%s", rows[i].field->name,
-					  rows[i].table->name);
-				return false;
-			}
-			field_by_id[++n_fields] = rows[i].field;
-		} else if (!is_reference(rows[i].field) && !same_definition(rows[i].field, field_by_id[n_fields])) {
+			defined = !is_reference(rows[i].field);
+			if (defined)
+				field_by_id[++n_fields] = rows[i].field;
+		}
+		if (!defined) {
+			/* Whoever has it is not there: a plugin without the other. Its values are not recorded. */
+			LOG_WARN("field.undefined", "field=%s table=%s", rows[i].field->name, rows[i].table->name);
+			continue;
+		}
+		if (!is_reference(rows[i].field) && !same_definition(rows[i].field, field_by_id[n_fields])) {
 			LOG_ERROR("field.conflict", "field=%s table=%s", rows[i].field->name, rows[i].table->name);
 			agree = false;
 		}
