@@ -18,6 +18,10 @@ static const struct setting app_settings[] = {
 		    "packet buffers; 0: as many as queues, rings and bursts can hold"),
 	SETTING_U32(struct app_conf, record_chunks, "recordChunks", 1000000, 256, 16777216, "KB",
 		    "memory for records of each worker, from the first value found until the sinks have them"),
+	SETTING_U64(
+		struct app_conf, parser_bytes, "parserMemory", 1073741824, 1048576, 1099511627776, "bytes",
+		"memory of all workers for what parsers keep of open sessions; touched as it is used; when there is no "
+		"more, parsers end early"),
 	SETTING_U32(struct app_conf, receive_ring, "receiveRing", 2048, 128, 32768, "packets",
 		    "slots of each receive ring or queue (a power of two)"),
 	SETTING_BOOL(struct app_conf, stage_times, "stageTimes", "false",

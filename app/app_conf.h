@@ -12,6 +12,7 @@ struct app_conf {
 	uint32_t max_sessions;
 	uint32_t n_mbufs; /* 0: by ports, rings and bursts */
 	uint32_t record_chunks;
+	uint64_t parser_bytes;
 	uint32_t receive_ring;
 	bool stage_times;
 	const char *name_regex; /* offlineFilenameRegex */

@@ -45,6 +45,7 @@ struct sensor {
 	struct field_op *ops;
 	struct eal_state eal;
 
+	struct parsers *parsers;
 	struct decode_conf *decode;
 	struct hash_secret secret;
 	struct rte_mempool *mbufs;

@@ -116,6 +116,7 @@ fill(struct sensor *s)
 
 	conf_fill(conf, &app_settings_group, &s->app);
 	conf_fill(conf, &session_settings_group, &s->session_conf);
+	conf_fill(conf, &tcp_settings_group, &s->session_conf.tcp);
 	conf_fill(conf, &writer_settings_group, &s->writer_conf);
 	conf_fill(conf, &document_settings_group, &s->document_conf);
 	conf_fill(conf, &export_settings_group, &s->export_conf);
@@ -136,6 +137,12 @@ fill(struct sensor *s)
 	s->writer_conf.effective_method = effective_method(s);
 }
 
+static const char *
+protocol_name(uint8_t id)
+{
+	return packet_protocol(id)->name;
+}
+
 enum exit_code
 sensor_configure(struct sensor *s, const struct options *o, const struct conf *conf)
 {
@@ -144,8 +151,13 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 	memset(s, 0, sizeof(*s));
 	s->options = o;
 	s->conf = conf;
-	if (!fields_init() || !counters_validate())
+	if (!counters_validate())
 		return EXIT_FAILED;
+	/* They define fields of their own, so fields_init() comes with them. */
+	s->parsers = parsers_create(conf);
+	if (s->parsers == NULL)
+		return EXIT_CONF;
+	parsers_bind_protocols(s->parsers, protocol_name, packet_protocol_count());
 	fill(s);
 	if ((s->app.receive_ring & (s->app.receive_ring - 1)) != 0) {
 		fprintf(stderr, "shrike: receiveRing=%u is not a power of two\n", s->app.receive_ring);

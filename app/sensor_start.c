@@ -14,6 +14,7 @@
 #include "poison.h"
 #include "sensor.h"
 #include "thread.h"
+#include "worker_payload.h"
 
 enum { MBUF_BYTES_ABOUT = 2560, MBUFS_MIN = 4096, FILE_EVENTS = 1024, RECORD_RING = 16384 };
 
@@ -221,6 +222,9 @@ start_workers(struct sensor *s)
 		.sessions = &s->session_conf,
 		.max_sessions = s->app.max_sessions / s->n_workers,
 		.record_chunks = s->app.record_chunks,
+		.parsers = s->parsers,
+		.payload_protocols = worker_payload_protocols(s->parsers),
+		.parser_bytes = s->app.parser_bytes / s->n_workers,
 		.writer = s->writer,
 		.replay = s->replay != NULL,
 		.packet_clock = only_capture_ports(s),
@@ -325,6 +329,7 @@ sensor_destroy(struct sensor *s)
 		port_close(&s->port[i]);
 	replay_destroy(s->replay);
 	decode_conf_destroy(s->decode);
+	parsers_destroy(s->parsers);
 	capture_list_free(&s->files);
 	known_free(&s->known);
 	free(s->ops);

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "pool.h"
 #include "record_id.h"
+#include "worker_payload.h"
 
 COUNTER(received, "worker.received", "packets taken from the ports", LEDGER_PACKETS, LEDGER_IN);
 COUNTER(received_bytes, "worker.received_bytes", "their captured bytes", LEDGER_NONE, LEDGER_IN);
@@ -54,6 +55,7 @@ struct worker {
 	struct record_pool *pool;
 	struct record_id_source ids;
 	struct session_table *sessions;
+	struct worker_payload payload;
 	struct writer_stream *stream;
 	struct worker_port port[WORKER_PORTS_MAX];
 	unsigned n_ports, next_port;
@@ -84,7 +86,7 @@ struct worker {
 };
 
 const char *const worker_stage_names[STAGES] = {"receive", "decode", "session", "store",
-						"process", "expire", "records"};
+						"process", "parse",  "expire",	"records"};
 
 static bool
 create_parts(struct worker *w, const struct worker_params *params)
@@ -96,6 +98,9 @@ create_parts(struct worker *w, const struct worker_params *params)
 		.counters = &w->counters,
 		.secret = params->secret,
 		.ids = &w->ids,
+		.payload_protocols = params->payload_protocols,
+		.before_save = worker_payload_before_save,
+		.context = &w->payload,
 	};
 
 	w->burst = calloc(1, sizeof(*w->burst));
@@ -107,8 +112,10 @@ create_parts(struct worker *w, const struct worker_params *params)
 		return false;
 	table.records = w->pool;
 	w->sessions = session_table_create(&table);
+	if (w->sessions == NULL || worker_payload_init(&w->payload, params, w->sessions, w->pool, &w->counters) != 0)
+		return false;
 	w->stream = writer_stream_create(params->writer, params->index, &w->counters);
-	return w->sessions != NULL && w->stream != NULL;
+	return w->stream != NULL;
 }
 
 struct worker *
@@ -145,6 +152,7 @@ worker_destroy(struct worker *w)
 	port_free_burst(w->held + w->next_held, w->n_held - w->next_held);
 	writer_stream_destroy(w->stream);
 	session_table_destroy(w->sessions);
+	worker_payload_fini(&w->payload);
 	record_pool_destroy(w->pool);
 	vmem_release(w->linear, (size_t)BURST_MAX * PACKET_BYTES_MAX);
 	free(w->burst);
@@ -383,6 +391,8 @@ begin_run(struct worker *w, uint64_t *since)
 static bool
 process_packet(struct worker *w, struct packet *p, uint64_t *since)
 {
+	bool has_payload;
+
 	if (unlikely(p->verdict != PACKET_OK)) {
 		packet_count_verdict(&w->counters, p);
 		return true;
@@ -400,9 +410,13 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 		return false;
 	w->looked_up = false;
 	stage_end(w, STAGE_STORE, since);
-	session_process(w->sessions, p);
+	has_payload = session_process(w->sessions, p);
 	COUNTER_ADD(&w->counters, processed, 1);
 	stage_end(w, STAGE_PROCESS, since);
+	if (has_payload) {
+		worker_payload_parse(&w->payload, p->session);
+		stage_end(w, STAGE_PARSE, since);
+	}
 	return true;
 }
 

@@ -13,6 +13,7 @@
 
 #include "counters.h"
 #include "decode.h"
+#include "parsing.h"
 #include "port.h"
 #include "record.h"
 #include "session.h"
@@ -26,6 +27,7 @@ enum worker_stage {
 	STAGE_SESSION,
 	STAGE_STORE,
 	STAGE_PROCESS,
+	STAGE_PARSE,
 	STAGE_EXPIRE,
 	STAGE_RECORDS,
 	STAGES
@@ -46,6 +48,9 @@ struct worker_params {
 	const struct hash_secret *secret;
 	const struct session_conf *sessions;
 	uint32_t max_sessions, record_chunks;
+	const struct parsers *parsers;
+	uint64_t payload_protocols; /* worker_payload_protocols() */
+	uint64_t parser_bytes;
 	struct writer *writer;
 	struct rte_ring *records, *returns;
 	bool replay;	   /* wait for head-room instead of shedding */

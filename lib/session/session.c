@@ -76,8 +76,10 @@ find_fields(struct session_fields *f)
 	return true;
 }
 
+_Static_assert(PACKET_PROTOCOLS_MAX <= 64, "payload_protocols has a bit for each");
+
 static void
-fill_protocols(struct session_table *t)
+fill_protocols(struct session_table *t, uint64_t payload_protocols)
 {
 	for (unsigned id = 1; id <= packet_protocol_count(); id++) {
 		const struct packet_protocol *p = packet_protocol((uint8_t)id);
@@ -87,7 +89,8 @@ fill_protocols(struct session_table *t)
 							.type = (uint8_t)p->type,
 							.one_way = p->one_way,
 							.has_addresses = p->has_addresses,
-							.has_ports = p->has_ports};
+							.has_ports = p->has_ports,
+							.has_payload = (payload_protocols >> id & 1) != 0};
 	}
 }
 
@@ -136,7 +139,8 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 		return false;
 	POISON(t->start, t->start_bytes);
 	t->session = pool_at(t->sessions, 0);
-	return true;
+	t->tcp = tcp_hold_create(&t->conf->tcp, params->n_workers, t->counters);
+	return t->tcp != NULL;
 }
 
 static void
@@ -145,6 +149,7 @@ free_pools(struct session_table *t)
 	if (t->start != NULL)
 		UNPOISON(t->start, t->start_bytes);
 	vmem_release(t->start, t->start_bytes);
+	tcp_hold_destroy(t->tcp);
 	pool_destroy(t->attachments);
 	pool_destroy(t->sessions);
 	if (t->positions.pool[0] != NULL)
@@ -171,7 +176,9 @@ session_table_create(const struct session_table_params *params)
 	t->records = params->records;
 	t->record_chunks = record_pool_room(t->records) + record_pool_used(t->records);
 	t->held_max = t->record_chunks / 2;
-	fill_protocols(t);
+	t->before_save = params->before_save;
+	t->context = params->context;
+	fill_protocols(t, params->payload_protocols);
 	fill_limits(t, params->n_workers);
 	if (!find_fields(&t->fields)) {
 		free(t);
@@ -211,6 +218,8 @@ drop_all(struct session_table *t)
 		while (slot_s = 0, (handle = wheel_peek(&t->wheel[type], &slot_s)) != 0) {
 			struct session *s = &t->session[handle];
 
+			session_before_save(t, s, SESSION_SAVE_NONE);
+			session_tcp_end(t, s);
 			wheel_remove(&t->wheel[type], handle);
 			position_clear(&t->positions, &s->positions);
 			record_free(t->records, session_record_take(t, s));
@@ -431,6 +440,8 @@ session_new(struct session_table *t, const struct packet *p)
 	s->flags = p->reversed && !row->one_way ? SESSION_REVERSED : 0;
 	if (p->ip_version != 0)
 		s->flags |= p->ip_version == 6 ? SESSION_IPV6 : SESSION_IPV4;
+	if (!row->has_payload)
+		s->flags |= SESSION_NO_PAYLOAD;
 	start->first_ns = p->time_ns;
 	/* A capture that begins in the middle of a handshake: the client is the source all the same (PARSERS 1.1). */
 	if (row->type == SESSION_TCP && session_tcp_is_syn_ack(p))
@@ -540,14 +551,15 @@ note_position(struct session_table *t, struct session *s, const struct packet *p
 }
 
 void
-session_payload(struct session_table *t, struct session *s, unsigned direction, struct cursor payload)
+session_payload(struct session_table *t, struct session *s, unsigned direction, struct cursor payload,
+		uint32_t payload_bytes)
 {
 	struct attachment *att = session_attach(t, s);
 	uint8_t have = att->payload8_bytes[direction];
 	size_t size = cursor_left(&payload);
 
-	att->data_bytes[direction] += (uint32_t)size;
-	if (likely(have == PAYLOAD8_BYTES))
+	att->data_bytes[direction] += payload_bytes;
+	if (likely(have == PAYLOAD8_BYTES) || size == 0)
 		return;
 	if (size > (size_t)(PAYLOAD8_BYTES - have))
 		size = (size_t)(PAYLOAD8_BYTES - have);
@@ -569,29 +581,34 @@ session_first_payload(struct session_table *t, struct session *s, unsigned direc
 	att->payload8_bytes[direction] = (uint8_t)size;
 }
 
-static void
+static bool
 datagram(struct session_table *t, struct session *s, const struct packet *p)
 {
+	bool is_udp = session_type_of(t, s) == SESSION_UDP;
 	struct cursor c;
 
 	if (p->data_bytes != 0)
 		session_attach(t, s)->data_bytes[p->direction] += p->data_bytes;
-	if (p->payload_bytes == 0 || session_type_of(t, s) != SESSION_UDP)
-		return;
+	if (p->payload_bytes == 0 || (!is_udp && (s->flags & SESSION_NO_PAYLOAD) != 0))
+		return false;
 	c = cursor_make(p->data, p->captured_bytes);
 	cursor_skip(&c, p->payload_offset);
 	cursor_limit(&c, p->payload_bytes);
-	session_first_payload(t, s, p->direction, c);
+	if (is_udp)
+		session_first_payload(t, s, p->direction, c);
+	return session_ready(t, s, p, c);
 }
 
-void
+bool
 session_process(struct session_table *t, struct packet *p)
 {
 	struct session *s = p->session;
 	unsigned direction = p->direction;
 
 	if (unlikely(s == NULL))
-		return;
+		return false;
+	if (unlikely(t->held_chunks >= t->held_max))
+		session_record_make_room(t, s);
 	if (unlikely(p->time_ns < p->clock_ns))
 		session_note_late(t, s, p);
 	s->packets[direction]++;
@@ -606,18 +623,15 @@ session_process(struct session_table *t, struct packet *p)
 		session_first_packet(t, s, p);
 	switch (session_type_of(t, s)) {
 	case SESSION_TCP:
-		session_tcp(t, s, p);
-		break;
+		return session_tcp(t, s, p);
 	case SESSION_ICMP:
 		session_icmp(t, s, p);
-		datagram(t, s, p);
-		break;
+		return datagram(t, s, p);
 	case SESSION_SCTP:
 		session_sctp(t, s, p);
-		datagram(t, s, p);
-		break;
+		return datagram(t, s, p);
 	default:
-		datagram(t, s, p);
+		return datagram(t, s, p);
 	}
 }
 
@@ -642,5 +656,5 @@ session_stats(const struct session_table *t, struct session_stats *out)
 	out->live_all = t->sessions->used;
 	out->bytes_in_use = sizeof(*t) + buckets_bytes(&t->buckets) + position_store_bytes(&t->positions) +
 			    (size_t)t->sessions->used * (sizeof(struct session) + sizeof(struct session_start)) +
-			    (size_t)t->attachments->used * sizeof(struct attachment);
+			    (size_t)t->attachments->used * sizeof(struct attachment) + tcp_hold_bytes(t->tcp);
 }

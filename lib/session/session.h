@@ -7,17 +7,19 @@
  *     session_lookup()           finds or adds; a session that is over by the clock is saved first
  *     writer_append()            (lib/writer) stores it
  *     session_process()          counters, first packets, TCP, mid-saves
+ *     session_pull_payload()     if it said so: what has become ready for parsers, in order
  *
  * and session_expire() whenever the clock moved. Finished records queue up inside; session_pull() takes them.
  *
  * Threads: one table per worker and no locks; nothing else may call in but session_stats readers.
  * Ownership: the table owns its sessions; a pointer is valid until the next session_lookup(), session_expire() or
- * session_flush(). Time: packet time. The clock is the greatest stamp of all packets before this one (packet.clock_ns);
- * a session is over when, in whole seconds, last packet + timeout < clock. So a lone flow with a long pause stays one
- * session. Timers are a lazy wheel: no timer work per packet, a slot that comes up looks at its sessions and re-inserts
- * those that lived on. Memory: a session that has shown nothing but headers costs at most 192 bytes, everything
- * counted. Limits: maxStreams by type, the pools by the conf; when one is full the session that has been idle longest
- * is saved early (counted). */
+ * session_flush(). Payload: its bytes lie in the packet or in copies of the table's own, valid until the next call.
+ * What parsing keeps of a session hangs on session_slot(). Time: packet time. The clock is the greatest stamp of all
+ * packets before this one (packet.clock_ns); a session is over when, in whole seconds, last packet + timeout < clock.
+ * So a lone flow with a long pause stays one session. Timers are a lazy wheel: no timer work per packet, a slot that
+ * comes up looks at its sessions and re-inserts those that lived on. Memory: a session that has shown nothing but
+ * headers costs at most 192 bytes, everything counted. Limits: maxStreams by type, the pools by the conf; when one is
+ * full the session that has been idle longest is saved early (counted). */
 #ifndef SESSION_H
 #define SESSION_H
 
@@ -26,8 +28,10 @@
 #include "decode.h"
 #include "packet.h"
 #include "record.h"
+#include "tcp.h"
 
 struct session_conf {
+	struct tcp_conf tcp;
 	uint32_t timeout_s[PACKET_PROTOCOLS_MAX]; /* by protocol id; filled by session_conf_finish() */
 	uint32_t tcp_timeout_s, udp_timeout_s, icmp_timeout_s, sctp_timeout_s, esp_timeout_s, dhcp_timeout_s;
 	uint32_t tcp_closing_timeout_s, tcp_save_timeout_s;
@@ -56,6 +60,13 @@ struct field_op {
 /* False, and the reason in 'why', for an unknown field or a bad value. */
 bool field_op_parse(const char *text, struct field_op *, char *why, size_t why_size);
 
+/* Why before_save() is called. */
+enum session_save {
+	SESSION_SAVE_MID,   /* a linked record is written, the session goes on */
+	SESSION_SAVE_FINAL, /* its last record is */
+	SESSION_SAVE_NONE,  /* it ends without a record */
+};
+
 struct session_table_params {
 	const struct session_conf *conf;
 	unsigned n_workers;
@@ -65,6 +76,14 @@ struct session_table_params {
 	const struct hash_secret *secret; /* the one that made packet.hash */
 	uint32_t start_sessions;	  /* buckets for so many at once; 0: few, and they grow (stops the worker) */
 	struct record_id_source *ids;	  /* NULL: random ones of the table's own */
+
+	/* Parsing. Bit packet_protocol_find(): sessions of that protocol have payload to pull. */
+	uint64_t payload_protocols;
+	/* Before the record of a session whose slot is in use, or whose stream is not at its end, is filled: values can
+	 * still be added, session_pull_last() tells what waited in vain. Afterwards (not for SESSION_SAVE_MID) the slot
+	 * has to be NULL. NULL: nobody wants to know. */
+	void (*before_save)(void *context, struct session *, enum session_save);
+	void *context;
 };
 
 struct session_table;
@@ -84,8 +103,41 @@ void session_lookup(struct session_table *, struct packet *);
 uint32_t session_file(const struct session *);
 
 /* After the packet was stored. May save (mid-save, maxPackets) before it counts the packet's headers, as the reference
- * does. */
-void session_process(struct session_table *, struct packet *);
+ * does. True: payload is ready, and session_pull_payload() has to be called for p->session until it returns false. */
+bool session_process(struct session_table *, struct packet *);
+
+/* The next bytes of a stream, a datagram, or a message. */
+struct session_chunk {
+	struct cursor bytes; /* empty only when something is missing */
+	uint64_t time_ns;    /* of the packet that brought them */
+	uint32_t missing;    /* bytes of the stream before them that will not come */
+	uint8_t direction;
+	uint8_t type;	  /* enum session_type */
+	uint8_t protocol; /* packet_protocol() */
+};
+bool session_pull_payload(struct session_table *, struct session *, struct session_chunk *);
+/* In before_save(), not for SESSION_SAVE_MID: what was waiting for bytes that did not come. */
+bool session_pull_last(struct session_table *, struct session *, struct session_chunk *);
+
+/* A pointer of the caller's; NULL in a new session. */
+void **session_slot(struct session_table *, struct session *);
+uint64_t session_last_ns(const struct session *); /* time of its last packet */
+/* Nothing more of this session is to be pulled. */
+void session_stop_payload(struct session_table *, struct session *);
+
+/* The session's record, to add values to; made when there is none. NULL: the pool is empty, which is counted.
+ * session_record_close() when values were added. */
+struct record *session_record_open(struct session_table *, struct session *);
+void session_record_close(struct session_table *, struct session *);
+const struct record *session_record_peek(const struct session_table *, const struct session *); /* NULL: none */
+
+struct session_facts {
+	uint64_t first_ns;
+	uint8_t address[2][16]; /* IPv4 as v4-mapped; zeroes: none */
+	uint16_t port[2];
+	uint8_t ip_protocol;
+};
+void session_facts(const struct session_table *, const struct session *, struct session_facts *);
 
 /* Saves up to 'max' sessions that are over, or due for a mid-save by time, at 'clock_ns'. Returns true when nothing
  * more is due. False: 'max' is reached or the record pool has no room for the next one; call again when records have

@@ -41,6 +41,11 @@ enum {
 	SCTP_TSN_KNOWN_0 = TCP_SYN_SEEN_0, /* tcp_next is the TSN expected */
 	SCTP_FRAGMENTED_0 = TCP_FIN_0,
 	SESSION_WANTS_SAVE = 1 << 26, /* a field has grown: mid-save with the next packet */
+	TCP_HELD = 1 << 27,	      /* attachment.queue is not empty */
+	TCP_STOPPED = 1 << 28,	      /* given up: flags are counted, nothing else */
+	SESSION_NO_PAYLOAD = 1 << 29, /* nobody wants it */
+	TCP_MIDSTREAM = 1 << 30,      /* tcp_next comes from a segment, not from a SYN */
+	TCP_SYNCHRONISED = TCP_STARTED | TCP_MIDSTREAM,
 
 	/* What a mid-save forgets of TCP (RECORD 1.8). */
 	TCP_INTERVAL_FLAGS =
@@ -129,8 +134,17 @@ struct attachment {
 	uint8_t other_mac[2][6]; /* the last that went into the record */
 	uint8_t address[2][16];	 /* SESSION_ENDPOINTS */
 	uint16_t port[2];
+	uint8_t tcp_tags; /* TCP_TAG_ */
+	struct held_queue queue;
+	void *slot; /* session_slot() */
 };
 _Static_assert(sizeof(struct attachment) <= 192, "three cache lines");
+
+/* Tags that a session gets once, attachment.tcp_tags. Those with _0 have a twin for direction 1 in the next bit. */
+enum { TCP_TAG_OUT_OF_ORDER_0 = 1 << 0, TCP_TAG_ACKED_UNSEEN_0 = 1 << 2, TCP_TAG_OVERLAP = 1 << 4 };
+
+/* What session_process() left for session_pull_payload(). */
+enum ready { READY_NOTHING, READY_CHUNK, READY_TCP };
 
 /* The core fields that the table itself emits. */
 struct session_fields {
@@ -143,6 +157,7 @@ struct protocol_row {
 	uint32_t timeout_s;
 	uint8_t type;
 	bool one_way, has_addresses, has_ports;
+	bool has_payload; /* for parsers */
 };
 
 struct session_table {
@@ -156,6 +171,7 @@ struct session_table {
 	uint64_t expired_until_ns; /* clocks below it have been worked off */
 	struct buckets buckets;
 	struct pool *sessions, *attachments;
+	struct tcp_hold *tcp;
 	struct position_store positions;
 	size_t start_bytes;
 
@@ -170,6 +186,11 @@ struct session_table {
 	struct record_id_source *ids, own_ids;
 	struct session_fields fields;
 	struct ledger_gauge gauge;
+
+	enum ready ready;
+	struct session_chunk chunk; /* READY_CHUNK */
+	void (*before_save)(void *context, struct session *, enum session_save);
+	void *context;
 };
 
 static inline uint32_t
@@ -222,6 +243,9 @@ void session_add_tag(struct session_table *, struct session *, const char *tag);
 
 /* Everything that is known of the session without its record goes into 'r'. */
 void session_record_fill(struct session_table *, struct session *, struct record *r);
+/* Somebody has to give way when live sessions hold too much of the pool, but not the session that is being worked on.
+ */
+void session_record_make_room(struct session_table *, const struct session *current);
 /* Gives the session a record; takes it away again (NULL: it has none). */
 void session_record_put(struct session_table *, struct session *, struct record *);
 struct record *session_record_take(struct session_table *, struct session *);
@@ -236,7 +260,13 @@ void session_first_flush(struct session_table *, const struct session *, struct 
 /* The packet is a SYN that begins another connection between the same ports: the session has to be saved first. */
 bool session_tcp_reuses_ports(const struct session_table *, const struct session *, const struct packet *);
 bool session_tcp_is_syn_ack(const struct packet *);
-void session_tcp(struct session_table *, struct session *, const struct packet *);
+/* True: payload is ready. */
+bool session_tcp(struct session_table *, struct session *, const struct packet *);
+/* The next chunk; false: none, and those that nobody wants have been counted. */
+bool session_tcp_pull(struct session_table *, struct session *, struct session_chunk *);
+bool session_tcp_pull_last(struct session_table *, struct session *, struct session_chunk *);
+/* What waits in vain goes. */
+void session_tcp_end(struct session_table *, struct session *);
 void session_tcp_summary(const struct session_table *, const struct session *, struct record_summary *);
 void session_tcp_mid_save(struct session_table *, struct session *);
 
@@ -246,8 +276,17 @@ void session_sctp(struct session_table *, struct session *, const struct packet 
 /* The first datagram or message of a direction that is not empty gives payload8. */
 void session_first_payload(struct session_table *, struct session *, unsigned direction, struct cursor);
 
-/* The next bytes of a stream: data bytes, and the first 8 of a direction. */
-void session_payload(struct session_table *, struct session *, unsigned direction, struct cursor);
+/* The next bytes of a stream: data bytes, and the first 8 of a direction. 'bytes' may have fewer than 'size'. */
+void session_payload(struct session_table *, struct session *, unsigned direction, struct cursor bytes, uint32_t size);
+
+/* session_payload.c */
+
+/* The chunk that session_pull_payload() will give. False: nobody wants it. */
+bool session_ready(struct session_table *, const struct session *, const struct packet *, struct cursor);
+/* Tells parsing, if it has anything to do with the session. */
+void session_before_save(struct session_table *, struct session *, enum session_save);
+
+void session_endpoints(const struct session_table *, const struct session *, uint8_t address[2][16], uint16_t port[2]);
 
 /* session_save.c */
 

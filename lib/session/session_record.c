@@ -3,7 +3,8 @@
  * A record takes a 1 KB chunk, so a session gets one only when there is a value that has no other home; then all that
  * is known so far goes into it, and from then on every value. Sessions that hold a record form a list in the order in
  * which they got it. Together they may hold half of the pool's chunks: beyond that the first of the list is saved
- * early. So a pool that is too small costs split sessions, never a deadlock, and never a record. */
+ * early, before the next packet is processed. So a pool that is too small costs split sessions, never a deadlock, and
+ * never a record. */
 #include "session_priv.h"
 
 #include <string.h>
@@ -11,6 +12,8 @@
 COUNTER_LOSS(value_lost, "session.values_lost", "values of sessions for which there was no record chunk", LEDGER_NONE);
 COUNTER(evicted_record, "session.early_records", "sessions saved early: live sessions held half of the record chunks",
 	LEDGER_NONE, LEDGER_OUT);
+
+enum { EVICTIONS_MAX = 8 };
 
 static void
 holder_add(struct session_table *t, struct attachment *att, uint32_t handle)
@@ -123,7 +126,6 @@ session_record_fill(struct session_table *t, struct session *s, struct record *r
 	s->flags |= SESSION_IN_RECORD;
 }
 
-/* Somebody has to give way, but not the session that is being worked on. */
 static void
 save_oldest_holder(struct session_table *t, const struct session *current)
 {
@@ -137,14 +139,21 @@ save_oldest_holder(struct session_table *t, const struct session *current)
 	session_save_final(t, &t->session[handle]);
 }
 
+/* Not when a value is added: then chunks of payload may be in flight, and saving another session would let parsers
+ * loose on it while they are at work on this one. */
+void
+session_record_make_room(struct session_table *t, const struct session *current)
+{
+	for (unsigned i = 0; i < EVICTIONS_MAX && t->held_chunks >= t->held_max; i++)
+		save_oldest_holder(t, current);
+}
+
 static struct record *
 record_of(struct session_table *t, struct session *s)
 {
 	struct attachment *att = session_attach(t, s);
 	struct record *r;
 
-	if (t->held_chunks >= t->held_max)
-		save_oldest_holder(t, s);
 	if (att->record != NULL)
 		return att->record;
 	r = record_create(t->records);
@@ -158,9 +167,33 @@ record_of(struct session_table *t, struct session *s)
 static void
 added(struct session_table *t, struct session *s, bool ok)
 {
+	(void)ok; /* record.value_lost has counted it */
+	session_record_close(t, s);
+}
+
+struct record *
+session_record_open(struct session_table *t, struct session *s)
+{
+	struct record *r = record_of(t, s);
+
+	if (r == NULL)
+		COUNTER_ADD(t->counters, value_lost, 1);
+	return r;
+}
+
+const struct record *
+session_record_peek(const struct session_table *t, const struct session *s)
+{
+	const struct attachment *att = session_attachment(t, s);
+
+	return att != NULL ? att->record : NULL;
+}
+
+void
+session_record_close(struct session_table *t, struct session *s)
+{
 	struct attachment *att = session_attached(t, s);
 
-	(void)ok; /* record.value_lost has counted it */
 	count_held(t, att);
 	if (record_wants_mid_save(att->record))
 		s->flags |= SESSION_WANTS_SAVE;

@@ -65,26 +65,31 @@ written_ns(uint64_t ns)
 	return ns < EARLY_S * NS_PER_S ? ns + EARLY_S * NS_PER_S : ns;
 }
 
-static void
-summary_endpoints(const struct session_table *t, const struct session *s, struct record_summary *out)
+static bool
+has_endpoints(const struct session_table *t, const struct session *s)
+{
+	return t->protocol[s->key.protocol].has_addresses && (s->flags & (SESSION_IPV4 | SESSION_IPV6)) != 0;
+}
+
+void
+session_endpoints(const struct session_table *t, const struct session *s, uint8_t address[2][16], uint16_t port[2])
 {
 	const struct protocol_row *row = &t->protocol[s->key.protocol];
 	bool reversed = (s->flags & SESSION_REVERSED) != 0;
 
-	if (!row->has_addresses || (s->flags & (SESSION_IPV4 | SESSION_IPV6)) == 0)
+	if (!has_endpoints(t, s))
 		return;
-	out->ip_version = (s->flags & SESSION_IPV6) != 0 ? 6 : 4;
-	if ((s->flags & SESSION_ENDPOINTS) != 0) {
-		const struct attachment *att = session_attached(t, s);
-
-		memcpy(out->address, att->address, sizeof(out->address));
-		memcpy(out->port, att->port, sizeof(out->port));
-		return;
-	}
 	for (unsigned i = 0; i < 2; i++) {
-		memcpy(out->address[i], s->key.address[i ^ reversed], sizeof(out->address[i]));
+		const struct attachment *att = session_attachment(t, s);
+
+		if ((s->flags & SESSION_ENDPOINTS) != 0) {
+			memcpy(address[i], att->address[i], 16);
+			port[i] = att->port[i];
+			continue;
+		}
+		memcpy(address[i], s->key.address[i ^ reversed], 16);
 		if (row->has_ports)
-			out->port[i] = s->key.port[i ^ reversed];
+			port[i] = s->key.port[i ^ reversed];
 	}
 }
 
@@ -114,7 +119,9 @@ summary(struct session_table *t, const struct session *s, struct record_summary 
 	out->ethertype = start->ethertype;
 	out->session_type = type;
 	out->protocol = t->protocol[s->key.protocol].record_name;
-	summary_endpoints(t, s, out);
+	if (has_endpoints(t, s))
+		out->ip_version = (s->flags & SESSION_IPV6) != 0 ? 6 : 4;
+	session_endpoints(t, s, out->address, out->port);
 	out->has_community_id = type != SESSION_OTHER && out->ip_version != 0;
 	for (unsigned i = 0; i < 2; i++) {
 		out->packets[i] = s->packets[i];
@@ -194,6 +201,7 @@ end(struct session_table *t, struct session *s)
 	uint32_t handle = session_handle(t, s);
 	struct session_start *start = session_start_of(t, s);
 
+	session_tcp_end(t, s);
 	buckets_remove(&t->buckets, flow_key_hash(&s->key, t->secret), handle);
 	session_timer_stop(t, s);
 	position_clear(&t->positions, &s->positions);
@@ -210,6 +218,7 @@ session_save_final(struct session_table *t, struct session *s)
 {
 	struct record *r;
 
+	session_before_save(t, s, has_something_stored(t, s) ? SESSION_SAVE_FINAL : SESSION_SAVE_NONE);
 	if (!has_something_stored(t, s)) {
 		if ((s->flags & SESSION_STORE_FAILED) != 0 && s->packets[0] + s->packets[1] > 0)
 			COUNTER_ADD(t->counters, store_failed, 1);
@@ -277,9 +286,11 @@ restart_interval(struct session_table *t, struct session *s, uint64_t now_s)
 void
 session_save_mid(struct session_table *t, struct session *s, uint64_t now_s)
 {
-	bool had_record = session_attach(t, s)->record != NULL;
+	bool had_record;
 	struct record *r;
 
+	session_before_save(t, s, SESSION_SAVE_MID);
+	had_record = session_attach(t, s)->record != NULL;
 	if (has_something_stored(t, s)) {
 		r = make_record(t, s, false);
 		if (r != NULL)

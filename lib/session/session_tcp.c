@@ -1,13 +1,20 @@
-/* TCP, as far as the headers of one packet after the other tell: flag counters, initRTT, sequence numbers, validation,
- * port reuse, and when a connection is over (PARSERS 1.1, RECORD 1.9).
+/* TCP: flag counters, initRTT, sequence numbers, validation, port reuse, when a connection is over, and its payload
+ * (PARSERS 1.1, RECORD 1.9).
  *
  * The order of the steps, and the early returns between them, are the reference's: they decide what is counted. Each
- * direction has an expected sequence number, set once from its SYN or from the SYN-ACK of the other side, and a state:
- * none, FIN seen, FIN acknowledged. Payload counts when it continues what was seen; bytes seen before are trimmed. What
- * lies behind a hole waits for lib/tcp: it is neither counted nor does it move the expected number. */
+ * direction has an expected sequence number, set once from its SYN or from the SYN-ACK of the other side (with
+ * tcpMidstream also from its first payload), and a state: none, FIN seen, FIN acknowledged. Payload that continues what
+ * was seen is the usual case and is handed on from here; anything else is lib/tcp's. It counts as data when it is
+ * delivered. */
 #include "session_priv.h"
 
 #include <rte_branch_prediction.h>
+
+COUNTER(zero_windows, "tcp.zero_window", "TCP packets that close the sender's window", LEDGER_NONE, LEDGER_IN);
+COUNTER(probes, "tcp.keep_alive_empty", "TCP keep-alives without a byte", LEDGER_NONE, LEDGER_IN);
+COUNTER(given_up, "tcp.given_up", "TCP sessions in which too much waited behind a hole (without tcpGapSkip)",
+	LEDGER_NONE, LEDGER_IN);
+COUNTER(midstream, "tcp.midstream", "TCP sessions picked up without a SYN (tcpMidstream)", LEDGER_NONE, LEDGER_IN);
 
 enum {
 	FIN = 0x01,
@@ -113,8 +120,10 @@ count_wide(struct session_table *t, struct session *s, const struct segment *seg
 
 	if (likely((seg->flags & (URG | ECE | CWR)) == 0 && !seg->accurate_ecn && seg->window != 0))
 		return;
-	if (seg->window == 0 && (seg->flags & RST) == 0)
+	if (seg->window == 0 && (seg->flags & RST) == 0) {
 		session_attach(t, s)->wide[TCP_WIDE_SRC_ZERO + direction]++;
+		COUNTER_ADD(t->counters, zero_windows, 1);
+	}
 	if (seg->is_short || ((seg->flags & (URG | ECE | CWR)) == 0 && !seg->accurate_ecn))
 		return;
 	att = session_attach(t, s);
@@ -161,7 +170,8 @@ syn(struct session_table *t, struct session *s, const struct packet *p, const st
 		if ((s->flags & TCP_SYN_ACK_SEEN_0 << !d) != 0 && acknowledged)
 			s->flags |= TCP_SYN_VALIDATED;
 	}
-	if (s->tcp_next[d] == 0)
+	/* What was picked up in the middle was another connection. */
+	if (s->tcp_next[d] == 0 || (s->flags & TCP_SYNCHRONISED) == TCP_MIDSTREAM)
 		s->tcp_next[d] = seg->seq + 1;
 	s->flags |= TCP_STARTED;
 }
@@ -256,34 +266,208 @@ acknowledge_fin(struct session_table *t, struct session *s, unsigned d, const st
 	return true;
 }
 
-/* The comparison with the expected number is the reference's: plain, not modulo 2^32. Without a SYN nothing is
- * expected, that is 0, and only a stream that begins there is taken. */
-static void
-payload(struct session_table *t, struct session *s, unsigned d, const struct segment *seg)
+static struct tcp_stream
+stream_of(struct session_table *t, struct session *s, unsigned d)
 {
-	struct cursor c = seg->payload;
-	uint32_t seen = s->tcp_next[d] - seg->seq;
+	struct attachment *att = session_attach(t, s);
 
-	if (cursor_left(&c) == 0 || (seg->flags & RST) != 0)
+	/* The record shows the first bytes, wanted or not. */
+	return (struct tcp_stream){.next = s->tcp_next,
+				   .queue = &att->queue,
+				   .synchronised = (s->flags & TCP_SYNCHRONISED) != 0,
+				   .keeps_bytes = (s->flags & SESSION_NO_PAYLOAD) == 0 ||
+						  att->payload8_bytes[d] < PAYLOAD8_BYTES};
+}
+
+static void
+tag_once(struct session_table *t, struct session *s, uint8_t which, const char *tag)
+{
+	struct attachment *att = session_attach(t, s);
+
+	if ((att->tcp_tags & which) != 0)
 		return;
-	if (s->tcp_next[d] < seg->seq || seen >= cursor_left(&c))
-		return;
-	cursor_skip(&c, seen);
-	s->tcp_next[d] += (uint32_t)cursor_left(&c);
-	session_payload(t, s, d, c);
+	att->tcp_tags |= which;
+	session_add_tag(t, s, tag);
+}
+
+static void
+to_session_chunk(const struct session *s, const struct tcp_chunk *from, struct session_chunk *out)
+{
+	*out = (struct session_chunk){.bytes = from->bytes,
+				      .time_ns = from->time_ns,
+				      .missing = from->missing,
+				      .direction = from->direction,
+				      .type = SESSION_TCP,
+				      .protocol = s->key.protocol};
+}
+
+bool
+session_tcp_pull(struct session_table *t, struct session *s, struct session_chunk *out)
+{
+	struct tcp_stream stream = stream_of(t, s, 0);
+	struct tcp_chunk chunk;
+
+	while (tcp_pull(t->tcp, &stream, &chunk)) {
+		session_payload(t, s, chunk.direction, chunk.bytes, chunk.length);
+		if ((s->flags & SESSION_NO_PAYLOAD) != 0)
+			continue;
+		to_session_chunk(s, &chunk, out);
+		return true;
+	}
+	s->flags = stream.queue->n > 0 ? s->flags | TCP_HELD : s->flags & ~(uint32_t)TCP_HELD;
+	return false;
+}
+
+/* Nothing more comes. What is behind holes is still worth something (tcpGapSkip). Else the reference looks at the only
+ * segment of a session when there was one PSH, and does not count it. */
+bool
+session_tcp_pull_last(struct session_table *t, struct session *s, struct session_chunk *out)
+{
+	struct tcp_stream stream = stream_of(t, s, 0);
+	struct tcp_chunk chunk;
+
+	if (t->conf->tcp.gap_skip && stream.synchronised) {
+		while (stream.queue->n > 0) {
+			tcp_skip_gap(t->tcp, &stream);
+			if (session_tcp_pull(t, s, out))
+				return true;
+		}
+		return false;
+	}
+	if (s->tcp_psh != 1 || (s->flags & SESSION_NO_PAYLOAD) != 0 || !tcp_pull_single(t->tcp, &stream, &chunk))
+		return false;
+	to_session_chunk(s, &chunk, out);
+	return true;
 }
 
 void
+session_tcp_end(struct session_table *t, struct session *s)
+{
+	if (unlikely((s->flags & TCP_HELD) != 0))
+		tcp_clear(t->tcp, &session_attached(t, s)->queue);
+	s->flags &= ~(uint32_t)TCP_HELD;
+}
+
+static void
+give_up(struct session_table *t, struct session *s)
+{
+	session_tcp_end(t, s);
+	COUNTER_ADD(t->counters, given_up, 1);
+	session_add_tag(t, s, "incomplete-tcp");
+	s->flags |= TCP_STOPPED | SESSION_NO_PAYLOAD;
+}
+
+/* Segments wait, and another packet comes. False: they waited in vain, and so does this one. */
+static bool
+check_waiting(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+{
+	struct tcp_stream stream = stream_of(t, s, p->direction);
+	struct tcp_segment ack = {.ack = seg->ack, .direction = p->direction, .time_ns = p->time_ns};
+	bool skips = t->conf->tcp.gap_skip && stream.synchronised;
+
+	if (unlikely(tcp_is_full(t->tcp, stream.queue))) {
+		if (!skips) {
+			give_up(t, s);
+			return false;
+		}
+		tcp_skip_gap(t->tcp, &stream);
+	} else if (skips && (seg->flags & ACK) != 0 && tcp_gap_is_lost(t->tcp, &stream, &ack)) {
+		tcp_skip_gap(t->tcp, &stream);
+	}
+	return true;
+}
+
+/* What the sender acknowledges was never delivered from the other side. One byte may be the FIN. */
+static void
+check_acknowledged(struct session_table *t, struct session *s, const struct segment *seg, unsigned d)
+{
+	uint32_t delivered = s->tcp_next[!d];
+
+	if (likely((int32_t)(seg->ack - delivered) <= 1) || (seg->flags & ACK) == 0 || delivered == 0 ||
+	    (s->flags & TCP_STARTED) == 0)
+		return;
+	tag_once(t, s, (uint8_t)(TCP_TAG_ACKED_UNSEEN_0 << d),
+		 d == 0 ? "acked-unseen-segment-src" : "acked-unseen-segment-dst");
+}
+
+static bool
+push(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+{
+	unsigned d = p->direction;
+	struct tcp_stream stream = stream_of(t, s, d);
+	struct tcp_segment segment = {.seq = seg->seq,
+				      .ack = seg->ack,
+				      .direction = (uint8_t)d,
+				      .payload = seg->payload,
+				      .time_ns = p->time_ns};
+	unsigned result;
+	struct session_chunk unwanted;
+
+	if ((seg->flags & RST) != 0)
+		cursor_limit(&segment.payload, 0);
+	result = tcp_push(t->tcp, &stream, &segment);
+	if ((result & TCP_OUT_OF_ORDER) != 0 && (s->flags & TCP_STARTED) != 0)
+		tag_once(t, s, (uint8_t)(TCP_TAG_OUT_OF_ORDER_0 << d),
+			 d == 0 ? "out-of-order-src" : "out-of-order-dst");
+	if ((result & TCP_OVERLAP_DIFFERS) != 0)
+		tag_once(t, s, TCP_TAG_OVERLAP, "tcp-overlap");
+	if ((result & TCP_PULL) == 0)
+		return false;
+	if ((s->flags & SESSION_NO_PAYLOAD) == 0) {
+		t->ready = READY_TCP;
+		return true;
+	}
+	return session_tcp_pull(t, s, &unwanted);
+}
+
+static bool
+payload(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+{
+	struct tcp_segment segment = {.seq = seg->seq, .payload = seg->payload, .direction = p->direction};
+	uint32_t size = (uint32_t)cursor_left(&seg->payload);
+
+	if (unlikely((s->flags & TCP_HELD) != 0))
+		return push(t, s, p, seg);
+	if (size == 0 || (seg->flags & RST) != 0) {
+		if (unlikely(seg->seq + 1 == s->tcp_next[p->direction]) && (seg->flags & (FIN | RST)) == 0 &&
+		    (s->flags & TCP_SYNCHRONISED) != 0)
+			COUNTER_ADD(t->counters, probes, 1);
+		return false;
+	}
+	if (unlikely(!tcp_in_order(s->tcp_next, true, &segment)))
+		return push(t, s, p, seg);
+	session_payload(t, s, p->direction, seg->payload, size);
+	return session_ready(t, s, p, seg->payload);
+}
+
+/* Where a direction begins of which nothing is known yet. */
+static void
+first_number(struct session_table *t, struct session *s, const struct segment *seg, unsigned d)
+{
+	if ((s->flags & TCP_STARTED) != 0) {
+		if (low_count(t, s, TCP_LOW_SYN_ACK) != 0)
+			return;
+		session_add_tag(t, s, "no-syn-ack");
+		s->tcp_next[d] = seg->seq;
+	} else if (t->conf->tcp.midstream && cursor_left(&seg->payload) > 0 && (seg->flags & RST) == 0) {
+		if ((s->flags & TCP_MIDSTREAM) == 0)
+			COUNTER_ADD(t->counters, midstream, 1);
+		s->flags |= TCP_MIDSTREAM;
+		s->tcp_next[d] = seg->seq;
+	}
+}
+
+bool
 session_tcp(struct session_table *t, struct session *s, const struct packet *p)
 {
 	unsigned d = p->direction;
 	struct segment seg;
 
 	if (unlikely(!segment_read(p, &seg)))
-		return;
+		return false;
 	count_wide(t, s, &seg, d);
 	if (unlikely(seg.is_short))
-		return;
+		return false;
 	if (unlikely((s->flags & TCP_TIMED) == 0)) {
 		s->flags |= TCP_TIMED;
 		session_timer_stop(t, s);
@@ -294,10 +478,10 @@ session_tcp(struct session_table *t, struct session *s, const struct packet *p)
 			syn_ack(t, s, p, &seg);
 		else
 			syn(t, s, p, &seg);
-		return;
+		return false;
 	}
 	if (unlikely((seg.flags & RST) != 0) && reset(t, s, d, &seg))
-		return;
+		return false;
 	if (unlikely((seg.flags & FIN) != 0)) {
 		count_low(t, s, TCP_LOW_FIN);
 		s->flags = (s->flags & ~((uint32_t)TCP_FIN_ACKED_0 << d)) | (uint32_t)TCP_FIN_0 << d;
@@ -307,13 +491,16 @@ session_tcp(struct session_table *t, struct session *s, const struct packet *p)
 	if ((seg.flags & PSH) != 0)
 		s->tcp_psh++;
 	validate(t, s, d, &seg);
-	if ((s->flags & TCP_STARTED) != 0 && s->tcp_next[d] == 0 && low_count(t, s, TCP_LOW_SYN_ACK) == 0) {
-		session_add_tag(t, s, "no-syn-ack");
-		s->tcp_next[d] = seg.seq;
-	}
+	if (unlikely((s->flags & TCP_STOPPED) != 0))
+		return false;
+	if (unlikely(s->tcp_next[d] == 0))
+		first_number(t, s, &seg, d);
+	if (unlikely((s->flags & TCP_HELD) != 0) && !check_waiting(t, s, p, &seg))
+		return false;
 	if (acknowledge_fin(t, s, d, &seg))
-		return;
-	payload(t, s, d, &seg);
+		return false;
+	check_acknowledged(t, s, &seg, d);
+	return payload(t, s, p, &seg);
 }
 
 void

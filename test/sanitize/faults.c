@@ -60,6 +60,7 @@ fill_conf(struct session_conf *out)
 	if (conf == NULL || !fields_init())
 		rte_exit(1, "faults: no settings or no fields\n");
 	conf_fill(conf, &session_settings_group, out);
+	conf_fill(conf, &tcp_settings_group, &out->tcp);
 	out->dry_run = true;
 	session_conf_finish(out);
 	conf_destroy(conf);

@@ -19,7 +19,11 @@ rig_init(struct rig *r)
 	r->counters = &counters;
 	pulled = NULL;
 	fields_init();
-	r->conf = (struct session_conf){.tcp_timeout_s = 480,
+	r->conf = (struct session_conf){.tcp = {.max_packets = 256,
+						.max_bytes = 4 << 20,
+						.memory_bytes = 16 << 20,
+						.overlap = TCP_OVERLAP_SEQUENCE},
+					.tcp_timeout_s = 480,
 					.udp_timeout_s = 60,
 					.icmp_timeout_s = 10,
 					.sctp_timeout_s = 60,

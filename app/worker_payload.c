@@ -1,0 +1,144 @@
+/* What the session table has in order goes to parsing, chunk by chunk, and values go into the session's record.
+ *
+ * Neither library knows the other. A session's record is opened when a parser has its first value, not before: most
+ * chunks have none. */
+#include "worker_payload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "worker.h"
+
+uint64_t
+worker_payload_protocols(const struct parsers *parsers)
+{
+	uint64_t bits = 0;
+
+	for (uint8_t id = 1; id <= packet_protocol_count(); id++) {
+		const struct packet_protocol *protocol = packet_protocol(id);
+		bool is_stream = protocol->type == SESSION_TCP || protocol->type == SESSION_SCTP;
+
+		if (is_stream || protocol->type == SESSION_UDP || parsers_want_session(parsers, protocol->name))
+			bits |= UINT64_C(1) << id;
+	}
+	return bits;
+}
+
+static struct record *
+record_open(void *context, void *session)
+{
+	return session_record_open(((struct worker_payload *)context)->sessions, session);
+}
+
+static void
+record_close(void *context, void *session)
+{
+	session_record_close(((struct worker_payload *)context)->sessions, session);
+}
+
+static const struct record *
+record_peek(void *context, void *session)
+{
+	return session_record_peek(((struct worker_payload *)context)->sessions, session);
+}
+
+static void
+facts(void *context, void *session, struct parsing_facts *out)
+{
+	struct session_facts f;
+
+	session_facts(((struct worker_payload *)context)->sessions, session, &f);
+	out->ip_protocol = f.ip_protocol;
+	out->first_ns = f.first_ns;
+	memcpy(out->port, f.port, sizeof(out->port));
+	memcpy(out->address, f.address, sizeof(out->address));
+}
+
+int
+worker_payload_init(struct worker_payload *w, const struct worker_params *params, struct session_table *sessions,
+		    struct record_pool *records, struct counters *counters)
+{
+	struct parsing_params parsing = {
+		.parsers = params->parsers,
+		.records = records,
+		.counters = counters,
+		.memory_bytes = params->parser_bytes,
+		.worker = (uint16_t)params->index,
+		.host = {.context = w,
+			 .record_open = record_open,
+			 .record_close = record_close,
+			 .record_peek = record_peek,
+			 .facts = facts},
+	};
+
+	w->sessions = sessions;
+	w->parsing = parsing_create(&parsing);
+	return w->parsing != NULL ? 0 : -errno;
+}
+
+void
+worker_payload_fini(struct worker_payload *w)
+{
+	parsing_destroy(w->parsing);
+}
+
+static uint8_t
+transport_of(const struct session_chunk *chunk)
+{
+	switch (chunk->type) {
+	case SESSION_TCP:
+		return SHRIKE_TCP;
+	case SESSION_UDP:
+		return SHRIKE_UDP;
+	case SESSION_SCTP:
+		return SHRIKE_SCTP;
+	default:
+		return 0;
+	}
+}
+
+static bool
+feed(struct worker_payload *w, struct session *s, const struct session_chunk *chunk)
+{
+	struct parsing_chunk in = {
+		.session = s,
+		.slot = session_slot(w->sessions, s),
+		.time_ns = chunk->time_ns,
+		.bytes = chunk->bytes,
+		.missing = chunk->missing,
+		.direction = chunk->direction,
+		.transport = transport_of(chunk),
+		.protocol = chunk->protocol,
+	};
+
+	return parsing_feed(w->parsing, &in);
+}
+
+void
+worker_payload_parse(struct worker_payload *w, struct session *s)
+{
+	struct session_chunk chunk;
+
+	while (session_pull_payload(w->sessions, s, &chunk))
+		if (!feed(w, s, &chunk))
+			session_stop_payload(w->sessions, s);
+}
+
+void
+worker_payload_before_save(void *context, struct session *s, enum session_save why)
+{
+	struct worker_payload *w = context;
+	void **slot = session_slot(w->sessions, s);
+	struct session_chunk chunk;
+	uint64_t time_ns;
+
+	if (why == SESSION_SAVE_NONE) {
+		parsing_end(w->parsing, slot);
+		return;
+	}
+	time_ns = session_last_ns(s);
+	while (why == SESSION_SAVE_FINAL && session_pull_last(w->sessions, s, &chunk))
+		if (!feed(w, s, &chunk))
+			session_stop_payload(w->sessions, s);
+	parsing_save(w->parsing, s, slot, time_ns, why == SESSION_SAVE_FINAL);
+}
