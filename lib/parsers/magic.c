@@ -24,13 +24,6 @@ struct magic_row {
 	const char *(*look)(struct cursor); /* NULL: the next row */
 };
 
-struct magic {
-	enum magic_mode mode;
-	magic_t libmagic; /* NULL: not asked */
-	uint8_t first[FIRST_BYTES + 1];
-	char type[TYPE_BYTES];
-};
-
 static const char *const words[] = {"both", "libmagic", "libmagicnotext", "basic", "none", "molochmagic", NULL};
 enum { WORD_MOLOCHMAGIC = 5 };
 
@@ -142,7 +135,7 @@ look_cafebabe(struct cursor c)
 
 #define BYTES(literal) .bytes = (literal), .n_bytes = sizeof(literal) - 1
 
-/* By first byte. */
+/* By first byte, which only helps the reader; of those that begin alike the first that fits wins. */
 static const struct magic_row rows[] = {
 	{BYTES("\0"), .longer_than = 10, .look = look_ftyp},
 	{BYTES("\0\1\0\0\0"), .type = "application/x-font-ttf"},
@@ -220,16 +213,22 @@ static const struct magic_row rows[] = {
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 _Static_assert(N_ROWS < UINT8_MAX, "places in a byte");
 
-/* first[b]: the first row of bytes >= b. */
+struct magic {
+	enum magic_mode mode;
+	magic_t libmagic;			  /* NULL: not asked */
+	uint8_t first[FIRST_BYTES], next[N_ROWS]; /* place + 1 of a row; 0: none */
+	char type[TYPE_BYTES];
+};
+
+/* Chains the rows of each first byte in the order of the table. */
 static void
 index_rows(struct magic *m)
 {
-	unsigned row = 0;
+	for (unsigned i = N_ROWS; i-- > 0;) {
+		uint8_t byte = (uint8_t)rows[i].bytes[0];
 
-	for (unsigned byte = 0; byte <= FIRST_BYTES; byte++) {
-		while (row < N_ROWS && (uint8_t)rows[row].bytes[0] < byte)
-			row++;
-		m->first[byte] = (uint8_t)row;
+		m->next[i] = m->first[byte];
+		m->first[byte] = (uint8_t)(i + 1);
 	}
 }
 
@@ -244,14 +243,13 @@ row_fits(const struct magic_row *row, const struct cursor *c)
 static const char *
 basic(const struct magic *m, struct cursor c)
 {
-	uint8_t byte = cursor_peek(&c, 0);
-
-	for (unsigned i = m->first[byte]; i < m->first[byte + 1]; i++) {
+	for (unsigned i = m->first[cursor_peek(&c, 0)]; i != 0; i = m->next[i - 1]) {
+		const struct magic_row *row = &rows[i - 1];
 		const char *type;
 
-		if (!row_fits(&rows[i], &c))
+		if (!row_fits(row, &c))
 			continue;
-		type = rows[i].type != NULL ? rows[i].type : rows[i].look(c);
+		type = row->type != NULL ? row->type : row->look(c);
 		if (type != NULL)
 			return type;
 	}

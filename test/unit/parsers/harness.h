@@ -24,7 +24,7 @@ struct harness;
 /* Arguments: "key=value" sets one setting; a text with a line end is a piece of a conf file ("[headers-http-request]\n"
  * "x-test = type:string\n"). Never NULL: what goes wrong ends the program. */
 #define harness_create(...) harness_create_with(__VA_ARGS__ __VA_OPT__(, ) NULL)
-struct harness *harness_create_with(const char *, ...) __attribute__((sentinel));
+struct harness *harness_create_with(const char *, ...); /* the macro ends the list */
 void harness_destroy(struct harness *); /* accepts NULL; ends the session */
 
 /* Ends the session and begins another one: no values, no state, ports and addresses as they are. */

@@ -28,8 +28,8 @@ note(struct shrike_ctx *ctx, const char *parser, struct cursor in)
 
 enum { F_TEXT, F_USER, N_FIELDS };
 static const struct field test_fields[N_FIELDS] = {
-	[F_TEXT] = {"zt.parsingText", "zt.parsingText", "test", "termfield", FIELD_STR_LIST, FIELD_COUNT,
-		    "Text", "For tests", NULL},
+	[F_TEXT] = {"zt.parsingText", "zt.parsingText", "test", "termfield", FIELD_STR_LIST, FIELD_COUNT, "Text",
+		    "For tests", NULL},
 	[F_USER] = {.name = "user"},
 };
 
