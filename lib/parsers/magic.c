@@ -265,7 +265,7 @@ libmagic_open(enum magic_mode mode)
 {
 	int flags = MAGIC_MIME | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_TAR | MAGIC_NO_CHECK_APPTYPE |
 		    MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_TOKENS | MAGIC_NO_CHECK_CDF;
-	magic_t cookie = magic_open(flags | (mode == MAGIC_LIBMAGIC_NO_TEXT ? MAGIC_NO_CHECK_TEXT : 0));
+	magic_t cookie = magic_open(flags | (mode == MAGIC_MODE_LIBMAGIC_NO_TEXT ? MAGIC_NO_CHECK_TEXT : 0));
 
 	if (cookie == NULL)
 		return NULL;
@@ -305,7 +305,7 @@ magic_mode(const struct conf *conf)
 	struct magic_settings s;
 
 	conf_fill(conf, &magic_settings_group, &s);
-	return s.mode == WORD_MOLOCHMAGIC ? MAGIC_BOTH : (enum magic_mode)s.mode;
+	return s.mode == WORD_MOLOCHMAGIC ? MAGIC_MODE_BOTH : (enum magic_mode)s.mode;
 }
 
 struct magic *
@@ -317,7 +317,7 @@ magic_create(enum magic_mode mode)
 		return NULL;
 	m->mode = mode;
 	index_rows(m);
-	if (mode == MAGIC_BASIC || mode == MAGIC_NONE)
+	if (mode == MAGIC_MODE_BASIC || mode == MAGIC_MODE_NONE)
 		return m;
 	m->libmagic = libmagic_open(mode);
 	if (m->libmagic != NULL)
@@ -342,9 +342,9 @@ magic_of(struct magic *m, const void *bytes, size_t size)
 	struct cursor c = cursor_make(bytes, size);
 	const char *type = NULL;
 
-	if (size < BYTES_MIN || m->mode == MAGIC_NONE)
+	if (size < BYTES_MIN || m->mode == MAGIC_MODE_NONE)
 		return NULL;
-	if (m->mode == MAGIC_BASIC || m->mode == MAGIC_BOTH)
+	if (m->mode == MAGIC_MODE_BASIC || m->mode == MAGIC_MODE_BOTH)
 		type = basic(m, c);
 	return type == NULL && m->libmagic != NULL ? ask_libmagic(m, c) : type;
 }

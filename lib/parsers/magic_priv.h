@@ -10,7 +10,13 @@
 
 #include "conf.h"
 
-enum magic_mode { MAGIC_BOTH, MAGIC_LIBMAGIC, MAGIC_LIBMAGIC_NO_TEXT, MAGIC_BASIC, MAGIC_NONE };
+enum magic_mode {
+	MAGIC_MODE_BOTH,
+	MAGIC_MODE_LIBMAGIC,
+	MAGIC_MODE_LIBMAGIC_NO_TEXT,
+	MAGIC_MODE_BASIC,
+	MAGIC_MODE_NONE
+};
 
 enum magic_mode magic_mode(const struct conf *); /* at start, once */
 

@@ -26,49 +26,48 @@ of(enum magic_mode mode, const void *bytes, size_t size)
 
 TEST(the_table_knows_the_common_types)
 {
-	EXPECT_STR(OF(MAGIC_BASIC, "\x89PNG\r\n"), "image/png");
-	EXPECT_STR(OF(MAGIC_BASIC, "GIF89a"), "image/gif");
-	EXPECT_STR(OF(MAGIC_BASIC, "\xff\xd8\xff\xe0\0\20JFIF\0"), "image/jpeg");
-	EXPECT_STR(OF(MAGIC_BASIC, "<!DOCTYPE HTML PUBLIC"), "text/html");
-	EXPECT_STR(OF(MAGIC_BASIC, "<html>"), "text/html");
-	EXPECT_STR(OF(MAGIC_BASIC, "%PDF-1.4"), "application/pdf");
-	EXPECT_STR(OF(MAGIC_BASIC, "\x1f\x8b\x08\0\0"), "application/x-gzip");
-	EXPECT_STR(OF(MAGIC_BASIC, "MZ\x90\0\3"), "application/x-dosexec");
-	EXPECT_STR(OF(MAGIC_BASIC, "PK\3\4\x14"), "application/zip");
-	EXPECT_STR(OF(MAGIC_BASIC, "{\"a\":1}"), "application/json");
-	EXPECT_STR(OF(MAGIC_BASIC, "wOF2\0"), "application/font-woff2");
-	EXPECT_STR(OF(MAGIC_BASIC, "\0asm\1"), "application/wasm");
-	EXPECT_STR(OF(MAGIC_BASIC, "\0\1\0\0\0\x0e"), "application/x-font-ttf");
-	EXPECT_STR(OF(MAGIC_BASIC, "\xd4\xc3\xb2\xa1\2"), "application/vnd.tcpdump.pcap");
-	EXPECT_STR(OF(MAGIC_BASIC, "!<arch>\ndebian-binary   "), "application/x-debian-package");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\x89PNG\r\n"), "image/png");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "GIF89a"), "image/gif");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\xff\xd8\xff\xe0\0\20JFIF\0"), "image/jpeg");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "<!DOCTYPE HTML PUBLIC"), "text/html");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "<html>"), "text/html");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "%PDF-1.4"), "application/pdf");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\x1f\x8b\x08\0\0"), "application/x-gzip");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "MZ\x90\0\3"), "application/x-dosexec");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "PK\3\4\x14"), "application/zip");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "{\"a\":1}"), "application/json");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "wOF2\0"), "application/font-woff2");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\0asm\1"), "application/wasm");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\0\1\0\0\0\x0e"), "application/x-font-ttf");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\xd4\xc3\xb2\xa1\2"), "application/vnd.tcpdump.pcap");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "!<arch>\ndebian-binary   "), "application/x-debian-package");
 }
 
 TEST(the_table_looks_further_where_the_start_is_not_enough)
 {
-	EXPECT_STR(OF(MAGIC_BASIC, "\0\0\0\x14"
-				   "ftypqt  "),
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\0\0\0\x14"
+					"ftypqt  "),
 		   "video/quicktime");
-	EXPECT_STR(OF(MAGIC_BASIC, "\0\0\0\x14"
-				   "ftyp3gp4"),
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\0\0\0\x14"
+					"ftyp3gp4"),
 		   "video/3gpp");
-	EXPECT_STR(OF(MAGIC_BASIC, "\0\0\0\x14"
-				   "ftypisom"),
-		   NULL);
-	EXPECT_STR(OF(MAGIC_BASIC, "\x1a\x45\xdf\xa3....webm"), "video/webm");
-	EXPECT_STR(OF(MAGIC_BASIC, "\x1a\x45\xdf\xa3....matroska"), "video/x-matroska");
-	EXPECT_STR(OF(MAGIC_BASIC, "#!/usr/bin/env python3"), "text/x-python");
-	EXPECT_STR(OF(MAGIC_BASIC, "#!/usr/bin/perl"), "text/x-perl");
-	EXPECT_STR(OF(MAGIC_BASIC, "#!/bin/sh"), "text/x-shellscript");
-	EXPECT_STR(OF(MAGIC_BASIC, "<?xml?><svg>"), "image/svg+xml");
-	EXPECT_STR(OF(MAGIC_BASIC, "<?xml?><a>"), "text/xml");
-	EXPECT_STR(OF(MAGIC_BASIC, "RIFF....WEBP"), "image/webp");
-	EXPECT_STR(OF(MAGIC_BASIC, "RIFF....AVI "), "video/x-msvideo");
-	EXPECT_STR(OF(MAGIC_BASIC, "RIFF."), "audio/x-wav");
-	EXPECT_STR(OF(MAGIC_BASIC, "\xca\xfe\xba\xbe\0\0\0\2"), "application/x-mach-binary");
-	EXPECT_STR(OF(MAGIC_BASIC, "\xca\xfe\xba\xbe\0\0\0\x34"), "application/x-java-applet");
-	EXPECT_STR(OF(MAGIC_BASIC, "\xca\xfe\xba\xbe\0\0\0"), "application/x-java-applet");
-	EXPECT(OF(MAGIC_BASIC, "{\"1\":1}") == NULL);
-	EXPECT_STR(OF(MAGIC_BASIC, "function() { 'use strict'; }"), "text/javascript");
+	EXPECT(OF(MAGIC_MODE_BASIC, "\0\0\0\x14"
+				    "ftypisom") == NULL);
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\x1a\x45\xdf\xa3....webm"), "video/webm");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\x1a\x45\xdf\xa3....matroska"), "video/x-matroska");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "#!/usr/bin/env python3"), "text/x-python");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "#!/usr/bin/perl"), "text/x-perl");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "#!/bin/sh"), "text/x-shellscript");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "<?xml?><svg>"), "image/svg+xml");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "<?xml?><a>"), "text/xml");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "RIFF....WEBP"), "image/webp");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "RIFF....AVI "), "video/x-msvideo");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "RIFF."), "audio/x-wav");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\xca\xfe\xba\xbe\0\0\0\2"), "application/x-mach-binary");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\xca\xfe\xba\xbe\0\0\0\x34"), "application/x-java-applet");
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "\xca\xfe\xba\xbe\0\0\0"), "application/x-java-applet");
+	EXPECT(OF(MAGIC_MODE_BASIC, "{\"1\":1}") == NULL);
+	EXPECT_STR(OF(MAGIC_MODE_BASIC, "function() { 'use strict'; }"), "text/javascript");
 }
 
 static const char *
@@ -76,7 +75,7 @@ elf(uint8_t data, uint8_t low, uint8_t high)
 {
 	uint8_t bytes[18] = {0x7f, 'E', 'L', 'F', 2, data, [16] = low, [17] = high};
 
-	return of(MAGIC_BASIC, bytes, sizeof(bytes));
+	return of(MAGIC_MODE_BASIC, bytes, sizeof(bytes));
 }
 
 TEST(elf_types_are_read_in_their_byte_order)
@@ -92,34 +91,34 @@ TEST(places_far_into_the_data_are_looked_at)
 	uint8_t bytes[300] = {0};
 
 	memcpy(&bytes[257], "ustar", 5);
-	EXPECT_STR(of(MAGIC_BASIC, bytes, sizeof(bytes)), "application/x-tar");
-	EXPECT(of(MAGIC_BASIC, bytes, 261) == NULL);
+	EXPECT_STR(of(MAGIC_MODE_BASIC, bytes, sizeof(bytes)), "application/x-tar");
+	EXPECT(of(MAGIC_MODE_BASIC, bytes, 261) == NULL);
 	memset(bytes, 0, sizeof(bytes));
 	bytes[0] = bytes[188] = 'G';
-	EXPECT_STR(of(MAGIC_BASIC, bytes, 189), "video/mp2t");
-	EXPECT(of(MAGIC_BASIC, bytes, 188) == NULL);
+	EXPECT_STR(of(MAGIC_MODE_BASIC, bytes, 189), "video/mp2t");
+	EXPECT(of(MAGIC_MODE_BASIC, bytes, 188) == NULL);
 	memset(bytes, 0, sizeof(bytes));
 	memcpy(bytes, "OggS", 4);
 	memcpy(&bytes[28], "\1vorbis", 7);
-	EXPECT_STR(of(MAGIC_BASIC, bytes, 41), "audio/ogg");
-	EXPECT(of(MAGIC_BASIC, bytes, 40) == NULL);
+	EXPECT_STR(of(MAGIC_MODE_BASIC, bytes, 41), "audio/ogg");
+	EXPECT(of(MAGIC_MODE_BASIC, bytes, 40) == NULL);
 }
 
 TEST(short_data_and_mode_none_say_nothing)
 {
-	EXPECT(OF(MAGIC_BASIC, "GIF8") == NULL);
-	EXPECT(OF(MAGIC_BOTH, "GIF8") == NULL);
-	EXPECT(OF(MAGIC_NONE, "GIF89a") == NULL);
+	EXPECT(OF(MAGIC_MODE_BASIC, "GIF8") == NULL);
+	EXPECT(OF(MAGIC_MODE_BOTH, "GIF8") == NULL);
+	EXPECT(OF(MAGIC_MODE_NONE, "GIF89a") == NULL);
 }
 
 /* "\xff\xd8\xff" is a JPEG for libmagic, too short for the table. */
 TEST(libmagic_is_asked_as_the_mode_says)
 {
-	EXPECT_STR(OF(MAGIC_LIBMAGIC, "\x1f\x8b\x08\0\0\0\0\0\0\3"), "application/gzip");
-	EXPECT_STR(OF(MAGIC_BOTH, "\x1f\x8b\x08\0\0\0\0\0\0\3"), "application/x-gzip");
-	EXPECT(OF(MAGIC_BASIC, "plain words") == NULL);
-	EXPECT_STR(OF(MAGIC_BOTH, "plain words"), "text/plain");
-	EXPECT_STR(OF(MAGIC_LIBMAGIC_NO_TEXT, "plain words"), "application/octet-stream");
+	EXPECT_STR(OF(MAGIC_MODE_LIBMAGIC, "\x1f\x8b\x08\0\0\0\0\0\0\3"), "application/gzip");
+	EXPECT_STR(OF(MAGIC_MODE_BOTH, "\x1f\x8b\x08\0\0\0\0\0\0\3"), "application/x-gzip");
+	EXPECT(OF(MAGIC_MODE_BASIC, "plain words") == NULL);
+	EXPECT_STR(OF(MAGIC_MODE_BOTH, "plain words"), "text/plain");
+	EXPECT_STR(OF(MAGIC_MODE_LIBMAGIC_NO_TEXT, "plain words"), "application/octet-stream");
 }
 
 /* Every prefix of every kind at an unmapped page. */
@@ -138,7 +137,7 @@ TEST(every_truncation_stays_within_its_bytes)
 
 	for (unsigned i = 0; i < sizeof(text) / sizeof(text[0]); i++)
 		for (size_t size = 0; size <= strlen(text[i]); size++)
-			(void)of(MAGIC_BASIC, text[i], size);
+			(void)of(MAGIC_MODE_BASIC, text[i], size);
 }
 
 TEST(the_word_of_old_configurations_is_both)
@@ -148,11 +147,11 @@ TEST(the_word_of_old_configurations_is_both)
 		conf_load(&(struct conf_params){.node = "t", .overrides = &override, .n_overrides = 1}, stderr);
 
 	REQUIRE(conf != NULL);
-	EXPECT_EQ(magic_mode(conf), MAGIC_BOTH);
+	EXPECT_EQ(magic_mode(conf), MAGIC_MODE_BOTH);
 	conf_destroy(conf);
 	override = "magicMode=basic";
 	conf = conf_load(&(struct conf_params){.node = "t", .overrides = &override, .n_overrides = 1}, stderr);
 	REQUIRE(conf != NULL);
-	EXPECT_EQ(magic_mode(conf), MAGIC_BASIC);
+	EXPECT_EQ(magic_mode(conf), MAGIC_MODE_BASIC);
 	conf_destroy(conf);
 }
