@@ -6,19 +6,12 @@
 
 #include "conf.h"
 #include "control.h"
-#include "decode.h"
 #include "field.h"
 #include "log.h"
 #include "options.h"
+#include "parsers_list.h"
 #include "sensor.h"
 #include "summary.h"
-
-static void
-list_parsers(void)
-{
-	for (unsigned id = 1; id <= packet_protocol_count(); id++)
-		printf("%s\n", packet_protocol((uint8_t)id)->name);
-}
 
 /* Actions that need no settings. True: done. */
 static bool
@@ -36,13 +29,6 @@ inform(enum action action)
 		return true;
 	case ACTION_LIST_SETTINGS:
 		conf_list_settings(stdout);
-		return true;
-	case ACTION_LIST_PARSERS:
-		list_parsers();
-		return true;
-	case ACTION_LIST_FIELDS:
-		if (fields_init())
-			fields_list(stdout);
 		return true;
 	default:
 		return false;
@@ -112,6 +98,22 @@ run(struct sensor *s)
 	return code;
 }
 
+/* What there is with these settings: parsersDir and some sections bring parsers and fields. */
+static enum exit_code
+list(enum action action, const struct conf *conf)
+{
+	struct parsers *parsers = parsers_create(conf);
+
+	if (parsers == NULL)
+		return EXIT_CONF;
+	if (action == ACTION_LIST_PARSERS)
+		parsers_list(parsers, stdout);
+	else
+		fields_list(stdout);
+	parsers_destroy(parsers);
+	return EXIT_FINE;
+}
+
 static enum exit_code
 with_conf(const struct options *o, const struct conf *conf)
 {
@@ -122,6 +124,8 @@ with_conf(const struct options *o, const struct conf *conf)
 		conf_dump(conf, stdout);
 		return EXIT_FINE;
 	}
+	if (o->action == ACTION_LIST_PARSERS || o->action == ACTION_LIST_FIELDS)
+		return list(o->action, conf);
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return EXIT_FAILED;

@@ -133,7 +133,7 @@ static const char help_text[] =
 	"      --summary FILE      the end summary as JSON\n"
 	"      --strict            exit with 6 when anything was lost\n"
 	"  -T                      check the settings and exit\n"
-	"      --dump-config, --print-conf, --list-settings, --list-fields, --list-parsers, --version, --help\n"
+	"      --dump-config, --print-conf, --list-settings, --list-fields, --parsers, --version, --help\n"
 	"\n"
 	"Exit codes: 0 fine, 1 failure, 2 usage, 3 settings, 4 an input was damaged or not readable, 5 environment, 6 "
 	"loss (--strict)\n";
