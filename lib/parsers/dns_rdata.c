@@ -358,10 +358,12 @@ put_type(struct text *t, uint16_t type)
 {
 	const char *name = dns_type_name(type);
 
+	if (t->bytes[t->size - 1] != ' ')
+		text_bytes(t, " ", 1);
 	if (name != NULL)
-		text_format(t, " %s", name);
+		text_bytes(t, name, strlen(name));
 	else
-		text_format(t, " TYPE%u", type);
+		text_format(t, "TYPE%u", type);
 }
 
 /* RFC 4034, 4.1.2: one window of a bitmap, the leftmost bit of its first byte being its first type. */
@@ -386,6 +388,7 @@ write_nsec(struct dns_message *m, struct cursor rdata)
 		return false;
 	text_bytes(&t, "NSEC ", 5);
 	text_name(&t, &m->local->target);
+	text_bytes(&t, " ", 1);
 	while (cursor_left(&rdata) > 0 && text_room(&t) > 0) {
 		uint8_t window = cursor_u8(&rdata), size = cursor_u8(&rdata);
 		struct cursor bitmap = cursor_sub(&rdata, size);
@@ -405,7 +408,7 @@ write_ds(struct dns_message *m, struct cursor rdata)
 	uint16_t key_tag = cursor_be16(&rdata);
 	uint8_t algorithm = cursor_u8(&rdata), digest_type = cursor_u8(&rdata);
 
-	if (rdata.bad)
+	if (rdata.bad || cursor_left(&rdata) == 0)
 		return false;
 	text_format(&t, "DS %u %u %u ", key_tag, algorithm, digest_type);
 	while (cursor_left(&rdata) > 0 && text_room(&t) >= 2) {
