@@ -2,9 +2,9 @@
  *
  * One object per distinct question (message id, opcode, class, type, name): the query and its answers meet in it,
  * however far apart they are. Everything lies in blocks that only grow and are given back together, so a small session
- * costs one block of 512 bytes, which a question with a few answers does. One chained hash table, keyed with a secret because peers choose the names, finds
- * objects and the values of their sets; it doubles while it can, so an add takes the same time in a session of ten
- * names and of a hundred thousand. Answers are kept as the JSON they become.
+ * costs one block of 512 bytes, which a question with a few answers does. One chained hash table, keyed with a secret
+ * because peers choose the names, finds objects and the values of their sets; it doubles while it can, so an add takes
+ * the same time in a session of ten names and of a hundred thousand. Answers are kept as the JSON they become.
  *
  * Limits: DNS_STORE_BYTES_MAX a session, DNS_OBJECT_BYTES_MAX a question. At either the rest is not recorded, and the
  * record says so with the tag "dns:truncated". An empty worker pool ends the parser after it has emitted what it has.
@@ -14,8 +14,9 @@
 #include <string.h>
 
 enum {
-	BLOCK_BYTES_FIRST = 512 - 16, /* what the allocator adds fits in */
+	BLOCK_BYTES_FIRST = 512, /* with what the allocator adds, so that blocks fit its sizes */
 	BLOCK_BYTES_MAX = 32 * 1024,
+	BLOCK_HEADS_BYTES = 32,
 	BLOCK_ALIGN = 8,
 	BUCKETS_FIRST = 32,
 	BUCKETS_MAX = SHRIKE_ALLOC_MAX / sizeof(void *),
@@ -47,12 +48,10 @@ struct dns_entry {
 static bool
 block_add(struct shrike_ctx *ctx, struct dns_store *store, uint32_t size)
 {
-	uint32_t capacity = store->blocks == NULL ? BLOCK_BYTES_FIRST - (uint32_t)sizeof(*store->blocks)
-						  : 2 * store->blocks->capacity;
+	uint32_t bytes = store->blocks == NULL ? BLOCK_BYTES_FIRST : 2 * (store->blocks->capacity + BLOCK_HEADS_BYTES);
+	uint32_t capacity = (bytes < BLOCK_BYTES_MAX ? bytes : BLOCK_BYTES_MAX) - BLOCK_HEADS_BYTES;
 	struct dns_block *block;
 
-	if (capacity > BLOCK_BYTES_MAX)
-		capacity = BLOCK_BYTES_MAX;
 	if (capacity < size)
 		capacity = size;
 	block = shrike_alloc(ctx, sizeof(*block) + capacity);
