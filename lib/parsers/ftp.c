@@ -133,7 +133,7 @@ client_line(struct shrike_ctx *ctx, struct cursor line)
 		shrike_emit_lower(ctx, F_USER, line.p, cursor_left(&line));
 	else if (strcmp(command, "PASS") == 0 && cursor_left(&line) > 0)
 		shrike_add_tag(ctx, "ftp:password");
-	else if (is_one_of(file_commands, command))
+	else if (is_one_of(file_commands, command) && cursor_left(&line) > 0)
 		shrike_emit_rest(ctx, F_FILENAME, &line);
 	return true;
 }

@@ -45,6 +45,15 @@ emit_addresses(struct shrike_ctx *ctx, unsigned field, struct cursor list)
 			shrike_emit_lower(ctx, field, address.p, cursor_left(&address));
 }
 
+/* Blanks at its end stay. */
+static void
+emit_subject(struct shrike_ctx *ctx, struct cursor text)
+{
+	while (cursor_peek(&text, 0) == ' ' || cursor_peek(&text, 0) == '\t')
+		cursor_skip(&text, 1);
+	shrike_emit_rest(ctx, F_SUBJECT, &text);
+}
+
 static void
 header_line(struct shrike_ctx *ctx, struct cursor line)
 {
@@ -57,11 +66,10 @@ header_line(struct shrike_ctx *ctx, struct cursor line)
 		if (!text_starts_nocase(&line, headers[i].name))
 			continue;
 		cursor_skip(&line, strlen(headers[i].name));
-		line = text_trim(line);
 		if (headers[i].field == F_SUBJECT)
-			shrike_emit_rest(ctx, F_SUBJECT, &line);
+			emit_subject(ctx, line);
 		else
-			emit_addresses(ctx, headers[i].field, line);
+			emit_addresses(ctx, headers[i].field, text_trim(line));
 		return;
 	}
 }
