@@ -109,6 +109,7 @@ feed(struct worker_payload *w, struct session *s, const struct session_chunk *ch
 		.direction = chunk->direction,
 		.transport = transport_of(chunk),
 		.protocol = chunk->protocol,
+		.sctp_protocol = chunk->sctp_protocol,
 	};
 
 	return parsing_feed(w->parsing, &in);

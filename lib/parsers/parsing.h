@@ -66,8 +66,9 @@ struct parsing_chunk {
 	struct cursor bytes;
 	uint32_t missing; /* bytes before 'bytes' that will never come; then 'bytes' may be empty */
 	uint8_t direction;
-	uint8_t transport; /* enum shrike_transport; 0: a session of 'protocol' */
-	uint8_t protocol;  /* packet_protocol() id, for rules with 'session' */
+	uint8_t transport;	/* enum shrike_transport; 0: a session of 'protocol' */
+	uint8_t protocol;	/* packet_protocol() id, for rules with 'session' */
+	uint32_t sctp_protocol; /* payload protocol of an SCTP message, for rules to come */
 };
 
 /* False: nobody wants more of this session, *slot is NULL again, and no further chunk need be fed. */

@@ -59,11 +59,13 @@ find_fields(struct session_fields *f)
 		const char *name;
 		field_id *id;
 	} wanted[] = {
-		{"source.mac", &f->mac[0]},    {"destination.mac", &f->mac[1]}, {"srcTTL", &f->ttl[0]},
-		{"dstTTL", &f->ttl[1]},	       {"srcDscp", &f->dscp[0]},	{"dstDscp", &f->dscp[1]},
-		{"network.vlan.id", &f->vlan}, {"dot1q.id", &f->dot1q},		{"dot1ad.id", &f->dot1ad},
-		{"icmp.type", &f->icmp_type},  {"icmp.code", &f->icmp_code},	{"tags", &f->tags},
-		{"protocol", &f->protocol},
+		{"source.mac", &f->mac[0]},    {"destination.mac", &f->mac[1]},
+		{"srcTTL", &f->ttl[0]},	       {"dstTTL", &f->ttl[1]},
+		{"srcDscp", &f->dscp[0]},      {"dstDscp", &f->dscp[1]},
+		{"network.vlan.id", &f->vlan}, {"dot1q.id", &f->dot1q},
+		{"dot1ad.id", &f->dot1ad},     {"icmp.type", &f->icmp_type},
+		{"icmp.code", &f->icmp_code},  {"tags", &f->tags},
+		{"protocol", &f->protocol},    {"sctp.protoId", &f->sctp_protocol},
 	};
 
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -589,6 +591,8 @@ datagram(struct session_table *t, struct session *s, const struct packet *p)
 
 	if (p->data_bytes != 0)
 		session_attach(t, s)->data_bytes[p->direction] += p->data_bytes;
+	if (session_type_of(t, s) == SESSION_SCTP)
+		return session_sctp(t, s, p);
 	if (p->payload_bytes == 0 || (!is_udp && (s->flags & SESSION_NO_PAYLOAD) != 0))
 		return false;
 	c = cursor_make(p->data, p->captured_bytes);
@@ -626,9 +630,6 @@ session_process(struct session_table *t, struct packet *p)
 		return session_tcp(t, s, p);
 	case SESSION_ICMP:
 		session_icmp(t, s, p);
-		return datagram(t, s, p);
-	case SESSION_SCTP:
-		session_sctp(t, s, p);
 		return datagram(t, s, p);
 	default:
 		return datagram(t, s, p);

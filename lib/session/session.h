@@ -36,6 +36,7 @@ struct session_conf {
 	uint32_t tcp_timeout_s, udp_timeout_s, icmp_timeout_s, sctp_timeout_s, esp_timeout_s, dhcp_timeout_s;
 	uint32_t tcp_closing_timeout_s, tcp_save_timeout_s;
 	uint32_t max_packets;	    /* maxPackets: mid-save */
+	uint32_t max_sctp_chunks;   /* maxSctpOutOfOrderPackets */
 	uint32_t max_streams;	    /* maxStreams, of all workers */
 	bool packet_lengths;	    /* enablePacketLen, a setting of lib/record */
 	bool esp_save_packets;	    /* else only the first of an ESP session is stored */
@@ -112,8 +113,9 @@ struct session_chunk {
 	uint64_t time_ns;    /* of the packet that brought them */
 	uint32_t missing;    /* bytes of the stream before them that will not come */
 	uint8_t direction;
-	uint8_t type;	  /* enum session_type */
-	uint8_t protocol; /* packet_protocol() */
+	uint8_t type;		/* enum session_type */
+	uint8_t protocol;	/* packet_protocol() */
+	uint32_t sctp_protocol; /* the payload protocol of an SCTP message */
 };
 bool session_pull_payload(struct session_table *, struct session *, struct session_chunk *);
 /* In before_save(), not for SESSION_SAVE_MID: what was waiting for bytes that did not come. */

@@ -39,6 +39,11 @@ session_pull_payload(struct session_table *t, struct session *s, struct session_
 	case READY_CHUNK:
 		*out = t->chunk;
 		return true;
+	case READY_SCTP:
+		if (!session_sctp_pull(t, s, out))
+			return false;
+		t->ready = READY_SCTP;
+		return true;
 	case READY_TCP:
 		if (!session_tcp_pull(t, s, out))
 			return false;
@@ -51,7 +56,7 @@ session_pull_payload(struct session_table *t, struct session *s, struct session_
 bool
 session_pull_last(struct session_table *t, struct session *s, struct session_chunk *out)
 {
-	return (s->flags & TCP_HELD) != 0 && session_tcp_pull_last(t, s, out);
+	return (s->flags & TCP_HELD) != 0 && session_type_of(t, s) == SESSION_TCP && session_tcp_pull_last(t, s, out);
 }
 
 void

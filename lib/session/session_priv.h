@@ -39,12 +39,11 @@ enum {
 	TCP_FIN_0 = 1 << 22,		   /* state FIN */
 	TCP_FIN_ACKED_0 = 1 << 24,	   /* state FIN_ACK */
 	SCTP_TSN_KNOWN_0 = TCP_SYN_SEEN_0, /* tcp_next is the TSN expected */
-	SCTP_FRAGMENTED_0 = TCP_FIN_0,
-	SESSION_WANTS_SAVE = 1 << 26, /* a field has grown: mid-save with the next packet */
-	TCP_HELD = 1 << 27,	      /* attachment.queue is not empty */
-	TCP_STOPPED = 1 << 28,	      /* given up: flags are counted, nothing else */
-	SESSION_NO_PAYLOAD = 1 << 29, /* nobody wants it */
-	TCP_MIDSTREAM = 1 << 30,      /* tcp_next comes from a segment, not from a SYN */
+	SESSION_WANTS_SAVE = 1 << 26,	   /* a field has grown: mid-save with the next packet */
+	TCP_HELD = 1 << 27,		   /* attachment.queue is not empty */
+	TCP_STOPPED = 1 << 28,		   /* given up: flags are counted, nothing else (SCTP too) */
+	SESSION_NO_PAYLOAD = 1 << 29,	   /* nobody wants it */
+	TCP_MIDSTREAM = 1 << 30,	   /* tcp_next comes from a segment, not from a SYN */
 	TCP_SYNCHRONISED = TCP_STARTED | TCP_MIDSTREAM,
 
 	/* What a mid-save forgets of TCP (RECORD 1.8). */
@@ -144,12 +143,21 @@ _Static_assert(sizeof(struct attachment) <= 192, "three cache lines");
 enum { TCP_TAG_OUT_OF_ORDER_0 = 1 << 0, TCP_TAG_ACKED_UNSEEN_0 = 1 << 2, TCP_TAG_OVERLAP = 1 << 4 };
 
 /* What session_process() left for session_pull_payload(). */
-enum ready { READY_NOTHING, READY_CHUNK, READY_TCP };
+enum ready { READY_NOTHING, READY_CHUNK, READY_TCP, READY_SCTP };
+
+/* Chunks of an SCTP packet that have not been looked at. */
+struct sctp_walk {
+	struct cursor rest;
+	uint64_t time_ns;
+	uint8_t direction;
+	bool drains;	/* what waits may have become due */
+	uint32_t given; /* handed out, in no queue any more */
+};
 
 /* The core fields that the table itself emits. */
 struct session_fields {
 	field_id mac[2], ttl[2], dscp[2];
-	field_id vlan, dot1q, dot1ad, icmp_type, icmp_code, tags, protocol;
+	field_id vlan, dot1q, dot1ad, icmp_type, icmp_code, tags, protocol, sctp_protocol;
 };
 
 struct protocol_row {
@@ -189,6 +197,7 @@ struct session_table {
 
 	enum ready ready;
 	struct session_chunk chunk; /* READY_CHUNK */
+	struct sctp_walk sctp;	    /* READY_SCTP */
 	void (*before_save)(void *context, struct session *, enum session_save);
 	void *context;
 };
@@ -265,13 +274,14 @@ bool session_tcp(struct session_table *, struct session *, const struct packet *
 /* The next chunk; false: none, and those that nobody wants have been counted. */
 bool session_tcp_pull(struct session_table *, struct session *, struct session_chunk *);
 bool session_tcp_pull_last(struct session_table *, struct session *, struct session_chunk *);
-/* What waits in vain goes. */
+/* What waits in vain goes, SCTP's too. */
 void session_tcp_end(struct session_table *, struct session *);
 void session_tcp_summary(const struct session_table *, const struct session *, struct record_summary *);
 void session_tcp_mid_save(struct session_table *, struct session *);
 
-/* session_sctp.c */
-void session_sctp(struct session_table *, struct session *, const struct packet *);
+/* session_sctp.c: as those of TCP. */
+bool session_sctp(struct session_table *, struct session *, const struct packet *);
+bool session_sctp_pull(struct session_table *, struct session *, struct session_chunk *);
 
 /* The first datagram or message of a direction that is not empty gives payload8. */
 void session_first_payload(struct session_table *, struct session *, unsigned direction, struct cursor);

@@ -14,6 +14,8 @@ static const struct setting session_settings[] = {
 		    "idle time after which an ICMP or ICMPv6 session is saved"),
 	SETTING_U32(struct session_conf, sctp_timeout_s, "sctpTimeout", 60, 10, 65535, "seconds",
 		    "idle time after which an SCTP session is saved"),
+	SETTING_U32(struct session_conf, max_sctp_chunks, "maxSctpOutOfOrderPackets", 256, 64, 10000, "chunks",
+		    "SCTP data chunks of a session that may wait, for earlier ones or for the rest of their message"),
 	SETTING_BOOL(struct session_conf, esp_save_packets, "espSavePackets", "false",
 		     "store all packets of ESP sessions, not only the first"),
 	SETTING_U32(struct session_conf, esp_timeout_s, "espTimeout", 600, 10, 65535, "seconds",

@@ -343,8 +343,12 @@ session_tcp_pull_last(struct session_table *t, struct session *s, struct session
 void
 session_tcp_end(struct session_table *t, struct session *s)
 {
-	if (unlikely((s->flags & TCP_HELD) != 0))
+	if (likely((s->flags & TCP_HELD) == 0))
+		return;
+	if (session_type_of(t, s) == SESSION_TCP)
 		tcp_clear(t->tcp, &session_attached(t, s)->queue);
+	else
+		held_clear(tcp_hold_memory(t->tcp), &session_attached(t, s)->queue);
 	s->flags &= ~(uint32_t)TCP_HELD;
 }
 

@@ -81,20 +81,29 @@ class_for(uint32_t length)
 	return class;
 }
 
-bool
-held_keep(struct hold *hold, struct held *h, const uint8_t *bytes, uint32_t length)
+uint8_t *
+held_reserve(struct hold *hold, struct held *h, uint32_t length)
 {
 	unsigned class = class_for(length);
 
 	if (length > block_bytes[class] || hold->block_bytes + block_bytes[class] > hold->block_bytes_max)
-		return false;
+		return NULL;
 	h->block = pool_get(hold->block[class]);
 	if (h->block == 0)
-		return false;
+		return NULL;
 	h->size_class = (uint8_t) class;
 	hold->block_bytes += block_bytes[class];
-	memcpy(pool_at(hold->block[class], h->block), bytes, length);
-	return true;
+	return pool_at(hold->block[class], h->block);
+}
+
+bool
+held_keep(struct hold *hold, struct held *h, const uint8_t *bytes, uint32_t length)
+{
+	uint8_t *room = held_reserve(hold, h, length);
+
+	if (room != NULL)
+		memcpy(room, bytes, length);
+	return room != NULL;
 }
 
 const uint8_t *

@@ -17,12 +17,14 @@
 
 enum { HOLD_SIZES = 5, HELD_EDGE_BYTES = 16 };
 
-/* One that waits. */
+/* One that waits. SCTP's chunks wait here too: with their TSN, stream, flags and payload protocol. */
 struct held {
 	uint32_t next, previous; /* in its queue; 0: none */
 	uint32_t seq, ack, length;
 	uint32_t block;	  /* its bytes; 0: none are kept */
 	uint32_t arrival; /* number of the segment, modulo 2^32 */
+	uint32_t protocol;
+	uint8_t flags;
 	uint8_t direction, size_class;
 	bool gap;	 /* what is missing before it is given up */
 	bool overlapped; /* shares bytes with another that waits */
@@ -57,7 +59,9 @@ held_at(const struct hold *hold, uint32_t handle)
 
 /* A new one in no queue, or 0: there are too many. */
 uint32_t held_create(struct hold *);
-/* Copies the bytes of payload. False: there is no room, and nothing has changed. */
+/* Room for that many bytes, or NULL: there is none, and nothing has changed. */
+uint8_t *held_reserve(struct hold *, struct held *, uint32_t length);
+/* Copies the bytes of payload. False as above. */
 bool held_keep(struct hold *, struct held *, const uint8_t *bytes, uint32_t length);
 /* What held_keep() copied, or NULL. */
 const uint8_t *held_bytes(const struct hold *, const struct held *);

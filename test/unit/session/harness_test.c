@@ -32,6 +32,7 @@ rig_init(struct rig *r)
 					.tcp_closing_timeout_s = 5,
 					.tcp_save_timeout_s = 480,
 					.max_packets = 10000,
+					.max_sctp_chunks = 256,
 					.max_streams = 1500000};
 	r->max_sessions = 1000;
 	r->record_chunks = 2000;

@@ -97,7 +97,7 @@ TEST(the_first_whole_message_of_a_direction_gives_its_first_bytes)
 	rig_stop(&r);
 }
 
-TEST(fragments_give_no_first_bytes_and_neither_does_what_follows_them)
+TEST(fragments_are_joined_and_what_waited_behind_a_hole_follows)
 {
 	struct rig r;
 	struct record *rec;
@@ -105,13 +105,63 @@ TEST(fragments_give_no_first_bytes_and_neither_does_what_follows_them)
 
 	rig_init(&r);
 	rig_start(&r);
-	data(&f, BEGIN, 1, "begin");
-	data(&f, END, 2, "end");
-	data(&f, WHOLE, 3, "whole");
+	data(&f, BEGIN, 1, "be");
+	data(&f, END, 3, "end"); /* 2 is missing */
+	data(&f, WHOLE, 4, "whole");
 	send_frame(&r, 0, &f);
+	EXPECT_EQ(rig_counter(&r, "sctp.messages"), 0);
+	f = begin(0);
+	data(&f, 0, 2, "gin-");
+	send_frame(&r, 1, &f);
+	EXPECT_EQ(rig_counter(&r, "sctp.messages"), 2);
 	rec = finish(&r);
 	REQUIRE(rec != NULL);
-	EXPECT_EQ(rec->summary.payload8_bytes[0], 0);
+	EXPECT_EQ(rec->summary.payload8_bytes[0], 8);
+	EXPECT_EQ(memcmp(rec->summary.payload8[0], "begin-en", 8), 0);
+	EXPECT_STR(rig_values(rec, "sctp.protoId"), "0");
+	rig_stop(&r);
+}
+
+TEST(a_message_without_its_beginning_blocks_what_waits_behind_it)
+{
+	struct rig r;
+	struct record *rec;
+	struct sctp_frame f = begin(0);
+
+	rig_init(&r);
+	rig_start(&r);
+	data(&f, END, 1, "end");
+	data(&f, BEGIN, 2, "begin");
+	data(&f, END, 3, "end");
+	data(&f, WHOLE, 4, "whole"); /* has the expected number, so it is not behind it */
+	send_frame(&r, 0, &f);
+	EXPECT_EQ(rig_counter(&r, "sctp.messages"), 1);
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_EQ(memcmp(rec->summary.payload8[0], "whole", 5), 0);
+	rig_stop(&r);
+}
+
+TEST(too_many_sctp_chunks_that_wait_end_the_association_for_parsers)
+{
+	struct rig r;
+	struct record *rec;
+
+	rig_init(&r);
+	r.conf.max_sctp_chunks = 64;
+	rig_start(&r);
+	for (unsigned i = 0; i < 70; i++) {
+		struct sctp_frame f = begin(0);
+
+		data(&f, WHOLE, (uint8_t)(i == 0 ? 1 : i + 2), "x");
+		send_frame(&r, 0, &f);
+	}
+	EXPECT_EQ(rig_counter(&r, "sctp.messages"), 1);
+	EXPECT_EQ(rig_counter(&r, "sctp.given_up"), 1);
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_STR(rig_values(rec, "tags"), "incomplete-sctp");
+	EXPECT_EQ(rec->summary.packets[0], 70);
 	rig_stop(&r);
 }
 
