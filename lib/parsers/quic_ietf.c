@@ -94,9 +94,7 @@ unprotect_known(struct quic_ietf *q, struct quic_protection *protection, const s
 		return false;
 	/* The server may answer in another version (RFC 9368), with that one's keys of the same id. */
 	if (q->keys_version[role] != p->version) {
-		if (!quic_keys_derive(protection, p->version, q->connection_id, q->connection_id_bytes, role,
-				      &q->keys[role]))
-			return false;
+		quic_keys_derive(p->version, q->connection_id, q->connection_id_bytes, role, &q->keys[role]);
 		q->keys_version[role] = p->version;
 	}
 	return quic_unprotect(protection, &q->keys[role], p->header, p->protected, plain);
@@ -110,8 +108,10 @@ unprotect_first(struct shrike_ctx *ctx, struct quic_ietf *q, struct quic_protect
 	size_t size = cursor_left(&p->connection_id);
 	struct quic_keys keys;
 
-	if (size == 0 || !quic_keys_derive(protection, p->version, p->connection_id.p, size, QUIC_CLIENT, &keys) ||
-	    !quic_unprotect(protection, &keys, p->header, p->protected, plain))
+	if (size == 0)
+		return false;
+	quic_keys_derive(p->version, p->connection_id.p, size, QUIC_CLIENT, &keys);
+	if (!quic_unprotect(protection, &keys, p->header, p->protected, plain))
 		return false;
 	for (unsigned role = QUIC_CLIENT; role <= QUIC_SERVER; role++)
 		quic_crypto_reset(ctx, &q->crypto[role]);

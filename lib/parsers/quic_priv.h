@@ -66,9 +66,7 @@ struct quic_protection;
 struct quic_protection *quic_protection_create(void); /* NULL with errno */
 void quic_protection_destroy(struct quic_protection *);
 
-/* False: OpenSSL failed. */
-bool quic_keys_derive(struct quic_protection *, uint32_t version, const void *connection_id, size_t size,
-		      enum quic_role, struct quic_keys *out);
+void quic_keys_derive(uint32_t version, const void *connection_id, size_t size, enum quic_role, struct quic_keys *out);
 /* Takes the protection off: 'header' is the packet up to its packet number, 'protected' the rest up to the packet's
  * end. False: the tag is not right. 'plain' is valid until the next call. */
 bool quic_unprotect(struct quic_protection *, const struct quic_keys *, struct cursor header, struct cursor protected,

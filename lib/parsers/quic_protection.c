@@ -4,14 +4,19 @@
  * tag is verified: what decrypts is an Initial of this connection and nothing else, so wrong guesses (whose connection
  * id, which side) are harmless and garbage never reaches a record.
  *
- * A worker fetches SHA-256, AES-ECB and AES-GCM once. OpenSSL then keeps its contexts over a re-initialisation with the
- * same algorithm, and neither fetches nor allocates for a packet; its HKDF and HMAC objects do, which is why HMAC (RFC
- * 2104) and HKDF (RFC 5869, one block of output is always enough here) are written out over the digest. */
+ * A worker fetches AES-ECB and AES-GCM once; their contexts take new keys without a fetch or an allocation. For hashes
+ * OpenSSL 3.0 has no such thing: each begin of a digest, an HMAC or an HKDF allocates. Its older SHA-256 calls do not
+ * (and are as quick), so HMAC (RFC 2104) and HKDF (RFC 5869; one block of output is always enough here) are written out
+ * over these. */
+
+/* They are "deprecated". */
+#define OPENSSL_SUPPRESS_DEPRECATED
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include "quic_priv.h"
 
@@ -27,9 +32,7 @@ enum {
 };
 
 struct quic_protection {
-	EVP_MD *sha256;
 	EVP_CIPHER *ecb, *gcm;
-	EVP_MD_CTX *digest;
 	EVP_CIPHER_CTX *header, *payload;
 	uint8_t plain[QUIC_DATAGRAM_BYTES_MAX];
 };
@@ -81,14 +84,11 @@ salt_find(uint32_t version)
 static bool
 set_up(struct quic_protection *p)
 {
-	p->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	p->ecb = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
 	p->gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
-	p->digest = EVP_MD_CTX_new();
 	p->header = EVP_CIPHER_CTX_new();
 	p->payload = EVP_CIPHER_CTX_new();
-	return p->sha256 != NULL && p->ecb != NULL && p->gcm != NULL && p->digest != NULL && p->header != NULL &&
-	       p->payload != NULL && EVP_DigestInit_ex2(p->digest, p->sha256, NULL) == 1 &&
+	return p->ecb != NULL && p->gcm != NULL && p->header != NULL && p->payload != NULL &&
 	       EVP_EncryptInit_ex2(p->header, p->ecb, NULL, NULL, NULL) == 1 &&
 	       EVP_DecryptInit_ex2(p->payload, p->gcm, NULL, NULL, NULL) == 1;
 }
@@ -115,26 +115,25 @@ quic_protection_destroy(struct quic_protection *p)
 		return;
 	EVP_CIPHER_CTX_free(p->payload);
 	EVP_CIPHER_CTX_free(p->header);
-	EVP_MD_CTX_free(p->digest);
 	EVP_CIPHER_free(p->gcm);
 	EVP_CIPHER_free(p->ecb);
-	EVP_MD_free(p->sha256);
 	free(p);
 }
 
-static bool
-hash(struct quic_protection *p, const uint8_t block[HMAC_BLOCK_BYTES], const void *text, size_t size,
-     uint8_t out[SECRET_BYTES])
+static void
+hash(const uint8_t block[HMAC_BLOCK_BYTES], const void *text, size_t size, uint8_t out[SECRET_BYTES])
 {
-	return EVP_DigestInit_ex2(p->digest, p->sha256, NULL) == 1 &&
-	       EVP_DigestUpdate(p->digest, block, HMAC_BLOCK_BYTES) == 1 &&
-	       EVP_DigestUpdate(p->digest, text, size) == 1 && EVP_DigestFinal_ex(p->digest, out, NULL) == 1;
+	SHA256_CTX context;
+
+	SHA256_Init(&context);
+	SHA256_Update(&context, block, HMAC_BLOCK_BYTES);
+	SHA256_Update(&context, text, size);
+	SHA256_Final(out, &context);
 }
 
 /* Keys are never longer than a block here. */
-static bool
-hmac(struct quic_protection *p, const uint8_t *key, size_t key_bytes, const void *text, size_t size,
-     uint8_t out[SECRET_BYTES])
+static void
+hmac(const uint8_t *key, size_t key_bytes, const void *text, size_t size, uint8_t out[SECRET_BYTES])
 {
 	uint8_t inner[HMAC_BLOCK_BYTES], outer[HMAC_BLOCK_BYTES], digest[SECRET_BYTES];
 
@@ -144,13 +143,13 @@ hmac(struct quic_protection *p, const uint8_t *key, size_t key_bytes, const void
 		inner[i] ^= key[i];
 		outer[i] ^= key[i];
 	}
-	return hash(p, inner, text, size, digest) && hash(p, outer, digest, sizeof(digest), out);
+	hash(inner, text, size, digest);
+	hash(outer, digest, sizeof(digest), out);
 }
 
 /* RFC 8446 7.1 with an empty context; 'out_bytes' at most SECRET_BYTES. */
-static bool
-expand_label(struct quic_protection *p, const uint8_t secret[SECRET_BYTES], const char *label, uint8_t *out,
-	     size_t out_bytes)
+static void
+expand_label(const uint8_t secret[SECRET_BYTES], const char *label, uint8_t *out, size_t out_bytes)
 {
 	uint8_t info[INFO_BYTES_MAX], block[SECRET_BYTES];
 	size_t length = strlen(label);
@@ -161,25 +160,21 @@ expand_label(struct quic_protection *p, const uint8_t secret[SECRET_BYTES], cons
 	memcpy(info + 3, label, length);
 	info[3 + length] = 0; /* no context */
 	info[4 + length] = 1; /* first block of RFC 5869 2.3 */
-	if (!hmac(p, secret, SECRET_BYTES, info, length + 5, block))
-		return false;
+	hmac(secret, SECRET_BYTES, info, length + 5, block);
 	memcpy(out, block, out_bytes);
-	return true;
 }
 
-bool
-quic_keys_derive(struct quic_protection *p, uint32_t version, const void *connection_id, size_t size,
-		 enum quic_role role, struct quic_keys *out)
+void
+quic_keys_derive(uint32_t version, const void *connection_id, size_t size, enum quic_role role, struct quic_keys *out)
 {
 	const struct quic_salt *s = salt_find(version);
 	uint8_t initial[SECRET_BYTES], secret[SECRET_BYTES];
 
-	return hmac(p, s->salt, sizeof(s->salt), connection_id, size, initial) &&
-	       expand_label(p, initial, role == QUIC_CLIENT ? "tls13 client in" : "tls13 server in", secret,
-			    sizeof(secret)) &&
-	       expand_label(p, secret, s->key, out->key, sizeof(out->key)) &&
-	       expand_label(p, secret, s->iv, out->iv, sizeof(out->iv)) &&
-	       expand_label(p, secret, s->header, out->header, sizeof(out->header));
+	hmac(s->salt, sizeof(s->salt), connection_id, size, initial);
+	expand_label(initial, role == QUIC_CLIENT ? "tls13 client in" : "tls13 server in", secret, sizeof(secret));
+	expand_label(secret, s->key, out->key, sizeof(out->key));
+	expand_label(secret, s->iv, out->iv, sizeof(out->iv));
+	expand_label(secret, s->header, out->header, sizeof(out->header));
 }
 
 /* RFC 9001 5.4.3: the mask of AES. */
