@@ -70,12 +70,14 @@ static bool
 read_validity(struct cursor in, struct certificate *cert)
 {
 	struct ber_element before, after;
+	bool early_before = false, early_after = false;
 	uint64_t seconds = 0;
 
 	if (!ber_next(&in, &before) || !ber_next(&in, &after))
 		return false;
-	cert->not_before = ber_time(&before, &seconds, &cert->pre_epoch) ? (int64_t)seconds : 0;
-	cert->not_after = ber_time(&after, &seconds, &cert->pre_epoch) ? (int64_t)seconds : 0;
+	cert->not_before = ber_time(&before, &seconds, &early_before) ? (int64_t)seconds : 0;
+	cert->not_after = ber_time(&after, &seconds, &early_after) ? (int64_t)seconds : 0;
+	cert->pre_epoch = early_before || early_after;
 	return true;
 }
 

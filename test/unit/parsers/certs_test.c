@@ -200,7 +200,7 @@ TEST(objects_stand_in_the_order_of_the_table_even_when_they_come_in_several_mess
 	const struct certificate_says says[] = {{.serial = "\x01\x60"}, {.serial = "\x02\x61"}, {.serial = "\x03\x62"},
 						{.serial = "\x04\x63"}, {.serial = "\x05\x64"}, {.serial = "\x06\x65"}};
 	struct harness *h = harness_create();
-	char expected[256];
+	char expected[1024];
 
 	begin(h);
 	feed_certificates(h, says, 6);
