@@ -18,12 +18,17 @@ struct cursor {
 	bool bad;
 };
 
+/* No sum of pointers: NULL and 0 bytes are a cursor too. */
+static inline const uint8_t *
+cursor_after(const uint8_t *p, size_t size)
+{
+	return (const uint8_t *)((uintptr_t)p + size);
+}
+
 static inline struct cursor
 cursor_make(const void *bytes, size_t size)
 {
-	const uint8_t *p = bytes;
-
-	return (struct cursor){.p = p, .end = p + size};
+	return (struct cursor){.p = bytes, .end = cursor_after(bytes, size)};
 }
 
 static inline size_t
@@ -43,7 +48,7 @@ cursor_take(struct cursor *c, size_t size)
 		c->p = c->end;
 		return NULL;
 	}
-	c->p += size;
+	c->p = cursor_after(p, size);
 	return p;
 }
 
