@@ -14,6 +14,8 @@ struct rig {
 	bool no_expire; /* leave it to the look-up */
 	bool no_store;	/* the writer fails */
 	bool esp;	/* trackESP */
+	bool feeds;	/* payload is pulled, and written to 'heard' */
+	unsigned stops; /* chunks after which nobody wants more; 0: never */
 	uint32_t file;	/* packets are stored in */
 
 	struct counters *counters;
@@ -23,6 +25,11 @@ struct rig {
 	struct session_table *table;
 	uint64_t clock_ns, position;
 	struct packet packet; /* the last one */
+
+	/* "0:abc 1:[5]def": direction, what is missing before it, bytes; and what before_save() heard: "mid", "final",
+	 * "none". */
+	char heard[4096];
+	unsigned n_heard;
 };
 
 /* Arkime's defaults, dry run off, small pools. */
@@ -41,6 +48,7 @@ struct tcp_frame {
 	unsigned flags;
 	uint32_t seq, ack;
 	unsigned payload_bytes;
+	const char *text; /* instead of 'payload_bytes' */
 	bool zero_window;
 	uint8_t ttl, tos; /* ttl 0: 64 */
 	uint16_t vlan;

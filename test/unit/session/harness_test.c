@@ -40,6 +40,49 @@ rig_init(struct rig *r)
 	hash_secret_init(&r->secret);
 }
 
+static void
+hear(struct rig *r, const char *text, size_t size)
+{
+	size_t n = strlen(r->heard);
+
+	snprintf(r->heard + n, sizeof(r->heard) - n, "%.*s", (int)size, text);
+}
+
+static void
+hear_chunk(struct rig *r, struct session *s, const struct session_chunk *chunk)
+{
+	struct cursor c = chunk->bytes;
+	size_t size = cursor_left(&c);
+	char head[32];
+
+	snprintf(head, sizeof(head), "%s%u:", r->heard[0] != '\0' ? " " : "", chunk->direction);
+	hear(r, head, strlen(head));
+	if (chunk->missing > 0) {
+		snprintf(head, sizeof(head), "[%u]", chunk->missing);
+		hear(r, head, strlen(head));
+	}
+	hear(r, (const char *)cursor_take(&c, size), size);
+	*session_slot(r->table, s) = r;
+	if (++r->n_heard == r->stops) {
+		*session_slot(r->table, s) = NULL;
+		session_stop_payload(r->table, s);
+	}
+}
+
+static void
+before_save(void *context, struct session *s, enum session_save why)
+{
+	static const char *const names[] = {" mid", " final", " none"};
+	struct session_chunk chunk;
+	struct rig *r = context;
+
+	while (why == SESSION_SAVE_FINAL && session_pull_last(r->table, s, &chunk))
+		hear_chunk(r, s, &chunk);
+	hear(r, names[why], strlen(names[why]));
+	if (why != SESSION_SAVE_MID)
+		*session_slot(r->table, s) = NULL;
+}
+
 void
 rig_start(struct rig *r)
 {
@@ -48,7 +91,10 @@ rig_start(struct rig *r)
 					      .max_sessions = r->max_sessions,
 					      .start_sessions = r->start_sessions,
 					      .counters = r->counters,
-					      .secret = &r->secret};
+					      .secret = &r->secret,
+					      .payload_protocols = r->feeds ? UINT64_MAX : 0,
+					      .before_save = before_save,
+					      .context = r};
 
 	session_conf_finish(&r->conf);
 	counters_attach(r->counters, "test");
@@ -145,6 +191,7 @@ void
 rig_frame(struct rig *r, int64_t ms, const uint8_t *frame, size_t size)
 {
 	struct packet *p = &r->packet;
+	struct session_chunk chunk;
 
 	expire(r);
 	*p = (struct packet){.data = frame,
@@ -162,7 +209,11 @@ rig_frame(struct rig *r, int64_t ms, const uint8_t *frame, size_t size)
 		p->position = r->position;
 		r->position += 16 + size;
 	}
-	session_process(r->table, p);
+	if (session_process(r->table, p)) {
+		EXPECT(r->feeds);
+		while (session_pull_payload(r->table, p->session, &chunk))
+			hear_chunk(r, p->session, &chunk);
+	}
 	if (p->time_ns > r->clock_ns)
 		r->clock_ns = p->time_ns;
 }
@@ -237,8 +288,9 @@ void
 rig_tcp(struct rig *r, int64_t ms, const struct tcp_frame *f)
 {
 	uint8_t frame[2048], *p = put_ethernet(frame, f->from, f->mac, f->vlan);
+	unsigned bytes = f->text != NULL ? (unsigned)strlen(f->text) : f->payload_bytes;
 
-	p = put_ipv4(p, f->flow, f->from, 6, 20 + f->payload_bytes, f->ttl, f->tos);
+	p = put_ipv4(p, f->flow, f->from, 6, 20 + bytes, f->ttl, f->tos);
 	put_ports(&p, f->flow, f->from);
 	put32(&p, f->seq);
 	put32(&p, f->ack);
@@ -246,7 +298,10 @@ rig_tcp(struct rig *r, int64_t ms, const struct tcp_frame *f)
 	*p++ = (uint8_t)f->flags;
 	put16(&p, f->zero_window ? 0 : 1000);
 	put32(&p, 0);
-	p = put_payload(p, f->payload_bytes);
+	if (f->text != NULL)
+		p = (uint8_t *)memcpy(p, f->text, bytes) + bytes;
+	else
+		p = put_payload(p, bytes);
 	rig_frame(r, ms, frame, (size_t)(p - frame));
 }
 
