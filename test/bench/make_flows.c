@@ -1,9 +1,11 @@
 /* Traces of very many flows; what bench/trace.py's "flows" makes, a hundred times faster (10 million flows are 40
  * million packets).
  *
- *   make_flows udp     OUT.pcap FLOWS ROUNDS   ROUNDS datagrams on each of FLOWS flows, 64 bytes, each round in another
- * random order make_flows headers OUT.pcap FLOWS          TCP handshakes and nothing more: SYN, SYN-ACK and ACK of each
- * flow, random order
+ *   make_flows udp OUT.pcap FLOWS ROUNDS [GENERATIONS]
+ *	ROUNDS datagrams of 64 bytes on each of FLOWS flows, each round in another random order. Then, when the flows
+ *	have timed out, the same again with as many new flows, until there were GENERATIONS (1) of them.
+ *   make_flows headers OUT.pcap FLOWS
+ *	TCP handshakes and nothing more: SYN, SYN-ACK and ACK of each flow, random order
  *
  * Deterministic: the same arguments give the same bytes. */
 #include <stdint.h>
@@ -15,6 +17,9 @@
 
 enum { ETHERNET = 14, IPV4 = 20, UDP = 8, TCP = 20, UDP_PAYLOAD = 22, FRAME_MAX = 64 };
 enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, FLAG_SYN = 2, FLAG_ACK = 16 };
+
+/* UDP sessions end after 30 s of silence. */
+enum { GENERATION_GAP_US = 40000000 };
 
 static uint64_t random_state = 0x9E3779B97F4A7C15;
 
@@ -116,48 +121,83 @@ handshake_frame(uint8_t *frame, uint32_t flow, unsigned round)
 	return put_headers(frame, PROTOCOL_TCP, ends[from], ends[!from], TCP);
 }
 
+struct trace {
+	FILE *out;
+	uint32_t *order; /* of FLOWS flows */
+	uint32_t flows;
+	unsigned rounds;
+	uint64_t time_us;
+	unsigned (*make)(uint8_t *frame, uint32_t flow, unsigned round);
+};
+
 static int
-write_trace(FILE *out, uint32_t flows, unsigned rounds, unsigned (*make)(uint8_t *, uint32_t, unsigned))
+write_packet(struct trace *t, uint32_t flow, unsigned round)
+{
+	uint8_t frame[FRAME_MAX];
+	uint32_t record[4];
+
+	t->time_us++;
+	record[0] = (uint32_t)(t->time_us / 1000000);
+	record[1] = (uint32_t)(t->time_us % 1000000);
+	record[2] = record[3] = t->make(frame, flow, round);
+	return fwrite(record, sizeof(record), 1, t->out) == 1 && fwrite(frame, record[2], 1, t->out) == 1 ? 0 : -1;
+}
+
+static int
+write_generation(struct trace *t, uint32_t first_flow)
+{
+	for (unsigned round = 0; round < t->rounds; round++) {
+		shuffle(t->order, t->flows);
+		for (uint32_t i = 0; i < t->flows; i++)
+			if (write_packet(t, first_flow + t->order[i], round) != 0)
+				return -1;
+	}
+	return 0;
+}
+
+static int
+write_trace(struct trace *t, unsigned generations)
 {
 	static const uint32_t header[6] = {0xA1B2C3D4, 4 << 16 | 2, 0, 0, 65535, 1};
-	uint32_t *order = malloc((size_t)flows * sizeof(*order)), record[4];
-	uint64_t time_us = 1700000000000000;
-	uint8_t frame[FRAME_MAX];
+	int rc = 0;
 
-	if (order == NULL || fwrite(header, sizeof(header), 1, out) != 1)
+	t->time_us = 1700000000000000;
+	t->order = malloc((size_t)t->flows * sizeof(*t->order));
+	if (t->order == NULL || fwrite(header, sizeof(header), 1, t->out) != 1)
 		return -1;
-	for (uint32_t i = 0; i < flows; i++)
-		order[i] = i;
-	for (unsigned round = 0; round < rounds; round++) {
-		shuffle(order, flows);
-		for (uint32_t i = 0; i < flows; i++) {
-			time_us++;
-			record[0] = (uint32_t)(time_us / 1000000);
-			record[1] = (uint32_t)(time_us % 1000000);
-			record[2] = record[3] = make(frame, order[i], round);
-			if (fwrite(record, sizeof(record), 1, out) != 1 || fwrite(frame, record[2], 1, out) != 1)
-				return -1;
-		}
+	for (uint32_t i = 0; i < t->flows; i++)
+		t->order[i] = i;
+	for (unsigned i = 0; i < generations && rc == 0; i++) {
+		rc = write_generation(t, i * t->flows);
+		t->time_us += GENERATION_GAP_US;
 	}
-	free(order);
-	return 0;
+	free(t->order);
+	return rc;
+}
+
+static int
+usage(void)
+{
+	fprintf(stderr, "usage: make_flows udp OUT FLOWS ROUNDS [GENERATIONS] | make_flows headers OUT FLOWS\n");
+	return 2;
 }
 
 int
 main(int argc, char **argv)
 {
-	int udp = argc == 5 && strcmp(argv[1], "udp") == 0;
-	FILE *out;
+	struct trace t = {.rounds = 3, .make = handshake_frame};
+	int udp = (argc == 5 || argc == 6) && strcmp(argv[1], "udp") == 0;
 
-	if (!udp && !(argc == 4 && strcmp(argv[1], "headers") == 0)) {
-		fprintf(stderr, "usage: make_flows udp OUT FLOWS ROUNDS | make_flows headers OUT FLOWS\n");
-		return 2;
+	if (!udp && !(argc == 4 && strcmp(argv[1], "headers") == 0))
+		return usage();
+	if (udp) {
+		t.rounds = (unsigned)strtoul(argv[4], NULL, 10);
+		t.make = udp_frame;
 	}
-	out = fopen(argv[2], "wb");
-	if (out == NULL || setvbuf(out, NULL, _IOFBF, 1 << 20) != 0 ||
-	    write_trace(out, (uint32_t)strtoul(argv[3], NULL, 10), udp ? (unsigned)strtoul(argv[4], NULL, 10) : 3,
-			udp ? udp_frame : handshake_frame) != 0 ||
-	    fclose(out) != 0) {
+	t.flows = (uint32_t)strtoul(argv[3], NULL, 10);
+	t.out = fopen(argv[2], "wb");
+	if (t.out == NULL || setvbuf(t.out, NULL, _IOFBF, 1 << 20) != 0 ||
+	    write_trace(&t, argc == 6 ? (unsigned)strtoul(argv[5], NULL, 10) : 1) != 0 || fclose(t.out) != 0) {
 		perror(argv[2]);
 		return 1;
 	}
