@@ -4,6 +4,9 @@
  * copies every packet, so it gets a lcore of its own as soon as there are three; the writer and the exporter together
  * need a fraction of one (PERFORMANCE, Consequences 8), so they stay with control. Workers take what is left, in turn.
  *
+ * An lcore without a worker that has nothing to do makes the pages that the workers will need next; a worker's own
+ * lcore would be late for its packets meanwhile.
+ *
  * Back-off: an lcore with nothing to do first spins a little, because work usually comes in bursts, then pauses or
  * sleeps as told. Sleeping is what lets a laptop or a CI machine with more roles than CPUs get on. */
 #include "role.h"
@@ -15,6 +18,8 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
+
+#include "pool.h"
 
 enum { SPIN_POLLS = 64, PAUSES_MAX = 256, SLEEP_MIN_NS = 20000, SLEEP_MAX_NS = 500000 };
 
@@ -42,6 +47,7 @@ role_plan_init(struct role_plan *plan, enum idle_mode idle)
 	for (unsigned i = 0; i < plan->n_lcores; i++) {
 		plan->lcore[i].idle = idle;
 		plan->lcore[i].plan = plan;
+		plan->lcore[i].makes_memory = true;
 	}
 }
 
@@ -64,6 +70,8 @@ role_plan_add(struct role_plan *plan, enum role_kind kind, unsigned index, const
 {
 	struct lcore_plan *lcore = &plan->lcore[lcore_for(plan, kind, index)];
 
+	if (kind == ROLE_WORKER)
+		lcore->makes_memory = false;
 	if (lcore->n_roles < ROLES_MAX)
 		lcore->role[lcore->n_roles++] = *role;
 }
@@ -104,6 +112,8 @@ lcore_main(void *context)
 			idle_polls = 0;
 			continue;
 		}
+		if (lcore->makes_memory && vmem_ahead_step())
+			continue;
 		back_off(lcore->idle, ++idle_polls);
 	}
 	return 0;

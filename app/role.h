@@ -30,6 +30,7 @@ struct lcore_plan {
 	unsigned n_roles;
 	struct role role[ROLES_MAX];
 	enum idle_mode idle;
+	bool makes_memory;
 	struct role_plan *plan;
 };
 

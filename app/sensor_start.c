@@ -12,6 +12,7 @@
 #include "control.h"
 #include "log.h"
 #include "poison.h"
+#include "pool.h"
 #include "sensor.h"
 #include "thread.h"
 #include "worker_payload.h"
@@ -307,6 +308,9 @@ sensor_start(struct sensor *s)
 		code = start_workers(s);
 	if (code != EXIT_FINE)
 		return code;
+	/* Each area's first page; those after it are made while the workers run. */
+	while (vmem_ahead_step())
+		;
 	set_exit_idle(s);
 	control_add_roles(s);
 	return EXIT_FINE;

@@ -6,12 +6,16 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "log.h"
 
-enum { HUGE_PAGE_BYTES = 2 << 20 };
+enum { HUGE_PAGE_BYTES = 2 << 20, AHEAD_BYTES_MAX = 64 << 20 };
+
+static pthread_mutex_t ahead_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vmem_ahead *ahead_first;
 
 static size_t
 round_up(size_t size, size_t unit)
@@ -51,6 +55,63 @@ vmem_release(void *p, size_t size)
 	munmap(p, round_up(size, HUGE_PAGE_BYTES));
 }
 
+void
+vmem_ahead_attach(struct vmem_ahead *a)
+{
+	pthread_mutex_lock(&ahead_lock);
+	a->next = ahead_first;
+	ahead_first = a;
+	pthread_mutex_unlock(&ahead_lock);
+}
+
+void
+vmem_ahead_detach(struct vmem_ahead *a)
+{
+	pthread_mutex_lock(&ahead_lock);
+	for (struct vmem_ahead **link = &ahead_first; *link != NULL; link = &(*link)->next)
+		if (*link == a) {
+			*link = a->next;
+			break;
+		}
+	pthread_mutex_unlock(&ahead_lock);
+}
+
+/* MADV_POPULATE_WRITE makes pages without touching what the owner writes to them meanwhile. Where the kernel does not
+ * know it (before 5.14), or has no memory, the owner makes its pages itself, as it uses them. */
+static bool
+make_ahead(struct vmem_ahead *a)
+{
+	/* Less than it is by one object and an alignment, which does not matter; 0 as long as nothing is used. */
+	size_t used = (size_t)(__atomic_load_n(a->fresh, __ATOMIC_RELAXED) - 1) * a->object_bytes, ahead = used / 4;
+	size_t size;
+
+	if (ahead < HUGE_PAGE_BYTES)
+		ahead = HUGE_PAGE_BYTES;
+	if (ahead > AHEAD_BYTES_MAX)
+		ahead = AHEAD_BYTES_MAX;
+	if (a->made < used)
+		a->made = round_up(used, HUGE_PAGE_BYTES);
+	/* Small areas have small pages, which are made soon enough. */
+	if (a->made >= used + ahead || a->made >= a->bytes || a->bytes < 2 * HUGE_PAGE_BYTES)
+		return false;
+	size = a->bytes - a->made < HUGE_PAGE_BYTES ? a->bytes - a->made : HUGE_PAGE_BYTES;
+	a->made = madvise(a->area + a->made, size, MADV_POPULATE_WRITE) == 0 ? a->made + size : a->bytes;
+	return true;
+}
+
+bool
+vmem_ahead_step(void)
+{
+	bool made = false;
+
+	if (pthread_mutex_trylock(&ahead_lock) != 0)
+		return false;
+	for (struct vmem_ahead *a = ahead_first; a != NULL && !made; a = a->next)
+		made = make_ahead(a);
+	pthread_mutex_unlock(&ahead_lock);
+	return made;
+}
+
 struct pool *
 pool_create(const struct pool_params *params)
 {
@@ -78,6 +139,11 @@ pool_create(const struct pool_params *params)
 	/* Object 0 is not used, so it is object 1 whose place counts. */
 	pool->base = pool->area + (align - params->object_bytes % align) % align;
 	POISON(pool->area, pool->reserved_bytes);
+	pool->ahead = (struct vmem_ahead){.area = pool->area,
+					  .bytes = pool->reserved_bytes,
+					  .fresh = &pool->fresh,
+					  .object_bytes = params->object_bytes};
+	vmem_ahead_attach(&pool->ahead);
 	return pool;
 }
 
@@ -91,6 +157,7 @@ pool_destroy(struct pool *pool)
 	left = pool->used;
 	if (left > 0)
 		LOG_ERROR("pool.leak", "pool=%s objects=%u", pool->name, left);
+	vmem_ahead_detach(&pool->ahead);
 	UNPOISON(pool->area, pool->reserved_bytes);
 	vmem_release(pool->area, pool->reserved_bytes);
 	free(pool);

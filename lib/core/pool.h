@@ -11,6 +11,7 @@
 #ifndef POOL_H
 #define POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,16 @@ struct pool_params {
 				* when object_bytes is a multiple of it */
 };
 
+/* An area that is used from its start on, whose pages can be made before they are used: vmem_ahead_step(). */
+struct vmem_ahead {
+	uint8_t *area; /* from vmem_reserve() */
+	size_t bytes;
+	const uint32_t *fresh; /* written by the area's owner: objects below this have been used */
+	uint32_t object_bytes;
+	size_t made; /* that much of the area needs nothing more */
+	struct vmem_ahead *next;
+};
+
 struct pool {
 	const char *name;
 	uint8_t *base; /* of object 0, which is not used */
@@ -34,6 +45,7 @@ struct pool {
 	uint32_t fresh;	    /* first handle never given out so far */
 	uint32_t free_head; /* 0: none */
 	size_t reserved_bytes;
+	struct vmem_ahead ahead;
 	uint8_t *area; /* of reserved_bytes; 'base' is where alignment puts it */
 };
 
@@ -94,5 +106,14 @@ pool_handle(const struct pool *pool, const void *object)
  * NULL with errno. vmem_release() accepts NULL. */
 void *vmem_reserve(size_t size);
 void vmem_release(void *, size_t size);
+
+/* Pools attach their own areas. The area must be detached before it is released. */
+void vmem_ahead_attach(struct vmem_ahead *);
+void vmem_ahead_detach(struct vmem_ahead *); /* also one that was never attached */
+
+/* Makes the next 2 MB page of an area that will soon need it, 0.1 to 1.5 ms of the kernel's time: for whoever has
+ * nothing else to do, on any thread, so that the area's owner need not wait for it. An area is ahead by a quarter of
+ * what is used, at least 2 MB. False: there is nothing to make. */
+bool vmem_ahead_step(void);
 
 #endif

@@ -52,6 +52,15 @@ position_is_empty(const struct position_list *list)
 	return list->fill == 0 && list->tail == 0;
 }
 
+/* The last chunk, where reading begins too; NULL: there is none. */
+static inline const void *
+position_last(const struct position_store *store, const struct position_list *list)
+{
+	if (list->tail == 0)
+		return NULL;
+	return pool_at(store->pool[list->tail >> POSITION_ORDER_SHIFT], list->tail & POSITION_HANDLE_MASK);
+}
+
 /* The chunk that the next position will need, for a prefetch; NULL: probably none. */
 static inline const void *
 position_tail(const struct position_store *store, const struct position_list *list)

@@ -141,6 +141,11 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 		return false;
 	POISON(t->start, t->start_bytes);
 	t->session = pool_at(t->sessions, 0);
+	t->start_ahead = (struct vmem_ahead){.area = (uint8_t *)t->start,
+					     .bytes = t->start_bytes,
+					     .fresh = &t->sessions->fresh,
+					     .object_bytes = sizeof(struct session_start)};
+	vmem_ahead_attach(&t->start_ahead);
 	t->tcp = tcp_hold_create(&t->conf->tcp, params->n_workers, t->counters);
 	return t->tcp != NULL;
 }
@@ -148,6 +153,7 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 static void
 free_pools(struct session_table *t)
 {
+	vmem_ahead_detach(&t->start_ahead);
 	if (t->start != NULL)
 		UNPOISON(t->start, t->start_bytes);
 	vmem_release(t->start, t->start_bytes);
@@ -296,6 +302,7 @@ prefetch_rest(const struct session_table *t, uint32_t handle)
 	if (s->packets[0] < FIRST_PACKETS || s->packets[1] < FIRST_PACKETS)
 		rte_prefetch0(&t->start[handle]);
 	rte_prefetch0(position_tail(&t->positions, &s->positions));
+	session_prefetch_attachment(t, s);
 }
 
 void

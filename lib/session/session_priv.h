@@ -2,6 +2,8 @@
 #ifndef SESSION_PRIV_H
 #define SESSION_PRIV_H
 
+#include <rte_prefetch.h>
+
 #include "buckets.h"
 #include "positions.h"
 #include "record_id.h"
@@ -182,6 +184,7 @@ struct session_table {
 	struct tcp_hold *tcp;
 	struct position_store positions;
 	size_t start_bytes;
+	struct vmem_ahead start_ahead;
 
 	struct protocol_row protocol[PACKET_PROTOCOLS_MAX];
 	uint32_t live[SESSION_TYPES], limit[SESSION_TYPES];
@@ -219,6 +222,18 @@ static inline struct attachment *
 session_attachment(const struct session_table *t, const struct session *s)
 {
 	return s->attachment != 0 ? pool_at(t->attachments, s->attachment) : NULL;
+}
+
+/* What each packet with payload needs of it. */
+static inline void
+session_prefetch_attachment(const struct session_table *t, const struct session *s)
+{
+	const struct attachment *att = session_attachment(t, s);
+
+	if (att == NULL)
+		return;
+	rte_prefetch0(att->data_bytes);
+	rte_prefetch0(att->payload8_bytes);
 }
 
 /* One of its flags says that it has one. */

@@ -53,6 +53,15 @@ void wheel_put_back(struct wheel *, uint32_t handle);
  * second. 0: there is none. */
 uint32_t wheel_peek(const struct wheel *, uint64_t *slot_s);
 
+/* What wheel_take() will probably take next; 0: not known. */
+static inline uint32_t
+wheel_pending(const struct wheel *w)
+{
+	uint32_t first = w->list[WHEEL_LIST_PENDING].first;
+
+	return first >> 31 == 0 ? first : 0;
+}
+
 /* The one behind a member in its slot; 0: it is the last. */
 uint32_t wheel_next(const struct wheel *, uint32_t handle);
 

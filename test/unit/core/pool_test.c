@@ -230,3 +230,69 @@ TEST(objects_are_poisoned_except_while_they_are_out)
 	EXPECT_EQ(pool_destroy(pool), 0);
 }
 #endif
+
+/* Pages of [area, area + bytes) that are there. */
+static size_t
+resident_bytes(void *area, size_t bytes)
+{
+	static unsigned char there[64 << 20 >> 12];
+	size_t n = 0;
+
+	if (mincore(area, bytes, there) != 0)
+		return 0;
+	for (size_t i = 0; i < bytes >> 12; i++)
+		n += (there[i] & 1u) << 12;
+	return n;
+}
+
+TEST(pages_are_made_before_they_are_used_and_not_many_more)
+{
+	const struct pool_params params = {.name = "ahead", .object_bytes = 4096, .max_objects = 16000};
+	struct pool *pool;
+	uint32_t handle = 0;
+
+	while (vmem_ahead_step())
+		;
+	pool = pool_create(&params);
+	REQUIRE(pool != NULL);
+	EXPECT_EQ(resident_bytes(pool->area, 32 << 20), 0);
+	EXPECT(vmem_ahead_step());
+	EXPECT(!vmem_ahead_step());
+	EXPECT_EQ(resident_bytes(pool->area, 32 << 20), 2 << 20);
+	for (unsigned i = 0; i < 4000; i++) {
+		handle = pool_get(pool);
+		while (vmem_ahead_step())
+			;
+	}
+	/* 4000 objects, a quarter more, in pages of 2 MB. None was touched. */
+	EXPECT(resident_bytes(pool->area, 32 << 20) >= (size_t)4000 * 4096 * 5 / 4);
+	EXPECT(resident_bytes(pool->area, 32 << 20) <= (size_t)4000 * 4096 * 5 / 4 + (2 << 20));
+	EXPECT_EQ(*(uint8_t *)pool_at(pool, handle), 0);
+	for (; handle != 0; handle--)
+		pool_put(pool, handle);
+	EXPECT_EQ(pool_destroy(pool), 0);
+	EXPECT(!vmem_ahead_step());
+}
+
+TEST(a_full_area_and_a_small_one_need_nothing_more)
+{
+	const struct pool_params small = {.name = "small", .object_bytes = 64, .max_objects = 100},
+				 full = {.name = "full", .object_bytes = 4096, .max_objects = 1030};
+	struct pool *a, *b;
+
+	while (vmem_ahead_step())
+		;
+	a = pool_create(&small);
+	b = pool_create(&full);
+	REQUIRE(a != NULL && b != NULL);
+	for (unsigned i = 0; i < 3; i++)
+		EXPECT(vmem_ahead_step() == (i == 0));
+	for (unsigned i = 1; i <= 1030; i++)
+		EXPECT_EQ(pool_get(b), i);
+	while (vmem_ahead_step())
+		;
+	for (unsigned i = 1; i <= 1030; i++)
+		pool_put(b, i);
+	pool_destroy(a);
+	pool_destroy(b);
+}
