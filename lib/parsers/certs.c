@@ -66,8 +66,8 @@ struct certs_conf {
 };
 
 static const struct setting certs_settings[] = {
-	SETTING_U32(struct certs_conf, cache_bytes, "certCacheBytes", 4194304, 65536, 1 << 30, "bytes",
-		    "certificates that each worker remembers; touched as they come"),
+	SETTING_U32(struct certs_conf, cache_bytes, "certCacheBytes", 4194304, 0, 1 << 30, "bytes",
+		    "certificates that each worker remembers, 0: none; the memory is touched as they come"),
 };
 SETTINGS(certs, "Certificates", certs_settings);
 

@@ -46,7 +46,7 @@ cert_cache_create(uint32_t bytes)
 		sets *= 2;
 	cache->bytes = bytes / ENTRY_ALIGN * ENTRY_ALIGN;
 	cache->set_mask = sets - 1;
-	cache->log = calloc(1, cache->bytes);
+	cache->log = calloc(1, cache->bytes + ENTRY_ALIGN); /* none: nothing fits */
 	cache->slot = calloc((size_t)sets * WAYS, sizeof(cache->slot[0]));
 	if (cache->log == NULL || cache->slot == NULL) {
 		cert_cache_destroy(cache);
