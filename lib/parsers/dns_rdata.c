@@ -242,11 +242,13 @@ write_txt(struct dns_message *m, struct cursor rdata)
 
 /* ---- HTTPS */
 
+/* Also without any protocol in it the key is there, and so it is of the hints. */
 static void
 put_alpn(struct text *t, struct cursor value)
 {
-	const char *separator = " alpn=";
+	const char *separator = "";
 
+	text_format(t, " alpn=");
 	while (cursor_left(&value) > 0) {
 		struct cursor id = cursor_sub(&value, cursor_u8(&value));
 
@@ -276,14 +278,16 @@ put_address(struct text *t, const uint8_t address[16], unsigned ip_version)
 static void
 put_hints(struct text *t, struct cursor value, size_t address_bytes)
 {
-	const char *separator = address_bytes == IPV4_BYTES ? " ipv4hint=" : " ipv6hint=";
+	unsigned ip_version = address_bytes == IPV4_BYTES ? 4 : 6;
 	uint8_t address[IPV6_BYTES];
+	const char *separator = "";
 
+	text_format(t, " ipv%uhint=", ip_version);
 	while (cursor_left(&value) >= address_bytes) {
 		memcpy(address, v4_mapped, sizeof(v4_mapped));
 		memcpy(address + IPV6_BYTES - address_bytes, cursor_take(&value, address_bytes), address_bytes);
 		text_format(t, "%s", separator);
-		put_address(t, address, address_bytes == IPV4_BYTES ? 4 : 6);
+		put_address(t, address, ip_version);
 		separator = ",";
 	}
 }

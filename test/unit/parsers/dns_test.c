@@ -360,6 +360,17 @@ TEST(service_parameters_are_written_in_their_order)
 	harness_destroy(h);
 }
 
+TEST(empty_service_parameters_are_shown_by_their_names)
+{
+	struct harness *h = client(NULL);
+
+	begin_response(1);
+	RECORD("@12", HTTPS, 1, "\0\1\0\0\1\0\0\0\3\0\0\0\4\0\3\1\2\3\0\6\0\0");
+	EXPECT_STR(answers_of(h), "\"answersCnt\":1,\"answers\":[{\"https\":\"HTTPS 1 . alpn= ipv4hint= ipv6hint=\","
+				  "\"class\":\"IN\",\"type\":\"HTTPS\",\"ttl\":1,\"name\":\"example.com\"}]}");
+	harness_destroy(h);
+}
+
 TEST(records_of_dnssec_and_caa_are_texts)
 {
 	struct harness *h = client(NULL);
