@@ -111,9 +111,9 @@ void vmem_release(void *, size_t size);
 void vmem_ahead_attach(struct vmem_ahead *);
 void vmem_ahead_detach(struct vmem_ahead *); /* also one that was never attached */
 
-/* Makes the next 2 MB page of an area that will soon need it, 0.1 to 1.5 ms of the kernel's time: for whoever has
- * nothing else to do, on any thread, so that the area's owner need not wait for it. An area is ahead by a quarter of
- * what is used, at least 2 MB. False: there is nothing to make. */
+/* Makes the next 2 MB page of an area that will soon need it, about a millisecond of the kernel's time on a virtual
+ * machine: for whoever has nothing else to do, on any thread, so that the area's owner need not wait for it. An area is
+ * ahead by a quarter of what is used, at least 2 MB. False: there is nothing to make. */
 bool vmem_ahead_step(void);
 
 #endif

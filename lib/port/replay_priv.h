@@ -27,11 +27,12 @@ struct stage {
 	bool is_packet[STAGE_MAX];
 };
 
-/* replay_views.c: packets that stay in the buffers their file was read into. The sizes: measured, see there. */
+/* replay_views.c: packets that stay in the buffers their file was read into. The sizes are a first choice: other ones
+ * were not measured. */
 enum {
 	VIEW_BUFFERS = 8,
 	VIEW_BUFFER_BYTES = 256 << 10,
-	VIEW_READ_BYTES = 64 << 10, /* one pread(2): still in the nearer cache when its packets are found */
+	VIEW_READ_BYTES = 64 << 10, /* one pread(2): meant to be in the nearer cache still when its packets are found */
 	VIEW_GROUP = 32,
 	VIEW_GROUPS = 64,
 	VIEW_MBUFS = VIEW_GROUP * VIEW_GROUPS,
