@@ -631,13 +631,13 @@ tunnel_begin(struct http_call *call, struct cursor *in)
 	call->state->done = true;
 }
 
-/* 101 (RFC 9110 7.8). Frames that came with it in one chunk are not looked at, as in the reference. */
+/* 101 (RFC 9110 7.8). WebSocket frames that came with it in one chunk are not looked at, as in the reference. */
 static void
-protocol_switched(struct http_call *call)
+protocol_switched(struct http_call *call, struct cursor *in)
 {
 	if (call->state->h2c_offered) {
-		shrike_reclassify_next(call->ctx, 0);
-		shrike_reclassify_next(call->ctx, 1);
+		shrike_reclassify_next(call->ctx, 1 - call->direction);
+		shrike_reclassify(call->ctx, *in);
 	} else if (call->state->websocket_offered) {
 		shrike_add_protocol(call->ctx, "websocket");
 		(void)shrike_attach(call->ctx, "websocket", 0);
@@ -659,7 +659,7 @@ message_end(struct http_call *call, struct cursor *in)
 		return;
 	}
 	if (status == 101) {
-		protocol_switched(call);
+		protocol_switched(call, in);
 	} else if (call->state->connect_waits && status / 100 == 2) {
 		tunnel_begin(call, in);
 	} else if (call->state->connect_waits && status / 100 != 1) {

@@ -1,4 +1,5 @@
-/* HTTP/2 in the clear (RFC 9113), from the client's preface on.
+/* HTTP/2 in the clear (RFC 9113), from the client's preface on, or after an upgrade (RFC 7540 3.2) from the server's
+ * SETTINGS on if these are first.
  *
  * Recorded is what HTTP/1 sessions have, as far as it exists: method, host, path and query, status, names and values of
  * headers, cookies, and of bodies the media type and digests. http.c says what headers and paths mean.
@@ -12,19 +13,22 @@
 
 #include "http2_priv.h"
 
+#define HTTP2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+static const char preface[] = HTTP2_PREFACE;
+
 enum {
-	PREFACE_BYTES = 24,
+	PREFACE_BYTES = sizeof(preface) - 1,
 	FRAME_HEADER_BYTES = 9,
 	DATA_BYTES_MAX = 1 << 20,
 	HELD_BYTES_MIN = 64,
 	HELD_BYTES_KEPT = 1024
 };
 
-enum frame_type { DATA = 0, HEADERS = 1, RST_STREAM = 3, PUSH_PROMISE = 5, CONTINUATION = 9 };
+enum frame_type { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PUSH_PROMISE = 5, CONTINUATION = 9 };
 
 enum frame_flags { END_STREAM = 0x01, END_HEADERS = 0x04, PADDED = 0x08, PRIORITY = 0x20 };
 
-enum phase { FRAME_HEADER, PAYLOAD, PAD_LENGTH, BODY, SKIP };
+enum phase { FRAME_HEADER, PAYLOAD, PAD_LENGTH, BODY, SKIP, PREFACE };
 
 struct frame {
 	uint32_t length, stream;
@@ -283,11 +287,12 @@ frame_begin(struct shrike_ctx *ctx, struct http2_state *state, struct side *s)
 	}
 }
 
-/* Takes something off 'in'; false: no memory. */
+/* Takes something off 'in'; false: no memory, or no preface. */
 static bool
 step(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, struct cursor *in)
 {
-	static const uint32_t fixed[] = {[FRAME_HEADER] = FRAME_HEADER_BYTES, [PAD_LENGTH] = 1};
+	static const uint32_t fixed[] = {
+		[FRAME_HEADER] = FRAME_HEADER_BYTES, [PAD_LENGTH] = 1, [PREFACE] = PREFACE_BYTES};
 	struct cursor bytes;
 	bool failed = false;
 
@@ -304,7 +309,11 @@ step(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, struct c
 	}
 	if (!gather(ctx, s, in, s->phase == PAYLOAD ? s->frame.length : fixed[s->phase], &bytes, &failed))
 		return !failed;
-	if (s->phase == FRAME_HEADER) {
+	if (s->phase == PREFACE) {
+		if (memcmp(bytes.p, preface, PREFACE_BYTES) != 0)
+			return false;
+		skip(s, 0);
+	} else if (s->phase == FRAME_HEADER) {
 		s->frame = frame_read(bytes);
 		frame_begin(ctx, state, s);
 	} else if (s->phase == PAD_LENGTH) {
@@ -317,22 +326,40 @@ step(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, struct c
 	return true;
 }
 
+/* The first bytes: the client's, or a server's answer to an upgrade, whose request is stream 1. */
+static bool
+begin(struct shrike_ctx *ctx, struct http2_state *state, struct cursor in)
+{
+	struct cursor settings = in;
+	struct frame f;
+
+	if (shrike_has_protocol(ctx, "http2"))
+		return false;
+	state->client = (uint8_t)shrike_direction(ctx);
+	if (cursor_left(&in) < PREFACE_BYTES || memcmp(in.p, preface, PREFACE_BYTES) != 0) {
+		f = frame_read(cursor_sub(&settings, FRAME_HEADER_BYTES));
+		if (settings.bad || f.type != SETTINGS || f.flags != 0 || f.stream != 0 || f.length % 6 != 0 ||
+		    !shrike_has_protocol(ctx, "http"))
+			return false;
+		state->client ^= 1;
+		http2_stream_lookup(ctx, &state->streams, 1);
+		http2_stream_end(ctx, &state->streams, 1, state->client);
+	}
+	state->side[state->client].phase = PREFACE;
+	state->has_begun = true;
+	shrike_add_protocol(ctx, "http2");
+	return true;
+}
+
 static enum shrike_verdict
 http2_parse(struct shrike_ctx *ctx, struct cursor in)
 {
 	struct http2_state *state = shrike_state(ctx);
-	unsigned direction = shrike_direction(ctx);
 
-	if (!state->has_begun) {
-		if (shrike_has_protocol(ctx, "http2"))
-			return SHRIKE_NOT_MINE;
-		shrike_add_protocol(ctx, "http2");
-		state->has_begun = true;
-		state->client = (uint8_t)direction;
-		cursor_skip(&in, PREFACE_BYTES);
-	}
+	if (!state->has_begun && !begin(ctx, state, in))
+		return SHRIKE_NOT_MINE;
 	while (cursor_left(&in) > 0)
-		if (!step(ctx, state, &state->side[direction], &in))
+		if (!step(ctx, state, &state->side[shrike_direction(ctx)], &in))
 			return SHRIKE_DONE;
 	return SHRIKE_MORE;
 }
@@ -395,7 +422,8 @@ http2_create_local(const void *shared)
 }
 
 static const struct shrike_match http2_match[] = {
-	{.transports = SHRIKE_TCP, SHRIKE_BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")},
+	{.transports = SHRIKE_TCP, SHRIKE_BYTES(HTTP2_PREFACE)},
+	{.transports = SHRIKE_TCP, .offset = 3, SHRIKE_BYTES("\4\0\0\0\0\0")}, /* empty flags, stream 0 */
 	{0},
 };
 

@@ -197,6 +197,64 @@ TEST(the_preface_may_be_the_destinations)
 	harness_destroy(c.h);
 }
 
+/* HTTP/1 first; the server may be quicker than the client's preface, and send frames together with its 101. */
+static void
+expect_upgrade(bool together, bool client_first)
+{
+	static const char request[] =
+		"GET /old HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+		"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n";
+	static const char switching[] =
+		"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+	struct connection c = {.h = harness_create()};
+	struct bytes b = {.n = 0}, f = {.n = 0};
+
+	harness_tcp(c.h, CLIENT, request, sizeof(request) - 1);
+	put(&f, switching, sizeof(switching) - 1);
+	if (!together)
+		feed(&c, SERVER, &f);
+	put_frame(&f, SETTINGS, 0, 0, "\0\3\0\0\0\x64", 6);
+	put_literal(&b, ":status", "207");
+	put_frame(&f, HEADERS, END_HEADERS, 1, b.at, b.n);
+	put_frame(&f, DATA, END_STREAM, 1, "abc", 3);
+	if (client_first)
+		harness_tcp(c.h, CLIENT, preface, PREFACE);
+	feed(&c, SERVER, &f);
+	if (!client_first) {
+		harness_tcp(c.h, CLIENT, preface, 10);
+		harness_tcp(c.h, CLIENT, preface + 10, PREFACE - 10);
+	}
+	b.n = 0;
+	put_literal(&b, ":path", "/new");
+	put_frame(&f, HEADERS, END_HEADERS, 3, b.at, b.n);
+	feed(&c, CLIENT, &f);
+	free(b.at);
+	EXPECT(harness_has(c.h, "protocol", "http2"));
+	EXPECT(harness_has(c.h, "http.path", "/old"));
+	EXPECT(harness_has(c.h, "http.path", "/new"));
+	EXPECT(harness_has(c.h, "http.statuscode", "207"));
+	EXPECT_FIELD(c.h, "http.md5", "900150983cd24fb0d6963f7d28e17f72");
+	EXPECT_NO_FIELD(c.h, "tags");
+	harness_every_truncation(c.h);
+	harness_destroy(c.h);
+}
+
+TEST(an_upgraded_session_is_read)
+{
+	expect_upgrade(false, true);
+	expect_upgrade(false, false);
+	expect_upgrade(true, false);
+}
+
+TEST(settings_alone_are_not_enough)
+{
+	struct connection c = {.h = harness_create()};
+
+	frame(&c, SERVER, SETTINGS, 0, 0, "\0\3\0\0\0\x64", 6);
+	EXPECT(!harness_has(c.h, "protocol", "http2"));
+	harness_destroy(c.h);
+}
+
 TEST(padding_priority_and_continuation_are_taken_off)
 {
 	struct connection c = open_connection();
