@@ -399,13 +399,17 @@ shrike_reclassify(struct shrike_ctx *ctx, struct cursor rest)
 	unsigned first = ctx->session->n;
 	const struct parser_entry *entry = ctx->entry;
 	size_t current = (size_t)(ctx->attached - ctx->session->attached);
+	bool is_consumed = ctx->is_consumed;
 
 	if (cursor_left(&rest) == 0) {
 		shrike_reclassify_next(ctx, ctx->chunk->direction);
 		return;
 	}
+	/* That the chunk is consumed is said to the parsers after this one, not to those inside. */
+	ctx->is_consumed = false;
 	classify_payload(ctx, rest);
 	parse_from(ctx, first, rest);
+	ctx->is_consumed = is_consumed;
 	/* They have seen what is theirs of this chunk. */
 	for (unsigned i = first; i < ctx->session->n; i++)
 		ctx->session->attached[i].is_waiting = true;
