@@ -1,11 +1,12 @@
 /* What the files of the http parser share.
  *
- * http.c         life of a session: which bytes are whose, what follows a message, the library's callbacks
- * http_line.c    request lines
- * http_message.c what a whole header block says: method, uri, host, authorization, status
- * http_field.c   single header fields, the conf's sections, cookies
- * http_target.c  path, query, protocols known by their path
- * http_text.c    a text that arrives in pieces */
+ * http.c           life of a session: which bytes are whose, what follows a message
+ * http_callbacks.c what the library says while it reads a message
+ * http_line.c      request lines
+ * http_message.c   what a whole header block says: method, uri, host, authorization, status
+ * http_field.c     single header fields, the conf's sections, cookies
+ * http_target.c    path, query, protocols known by their path
+ * http_text.c      a text that arrives in pieces */
 #ifndef HTTP_PRIV_H
 #define HTTP_PRIV_H
 
@@ -198,6 +199,11 @@ http_side_target(const struct http_side *side)
 	cursor_skip(&line, side->target_offset);
 	return cursor_sub(&line, side->target_bytes);
 }
+
+/* ---- What the library says (http_callbacks.c) */
+
+extern const http_parser_settings http_callbacks;
+void http_tell_message(struct http_call *, enum shrike_http_event); /* to plugins */
 
 /* ---- What is said */
 
