@@ -249,7 +249,7 @@ parse_tcp(struct shrike_ctx *ctx, struct dns_state *state, struct cursor in)
 	if (state->stream->is_lost[direction])
 		return SHRIKE_MORE;
 	buffer = &state->stream->buffer[direction];
-	if (!shrike_join(ctx, buffer, in, DNS_STREAM_MESSAGE_MAX, &joined) ||
+	if (!shrike_join(ctx, buffer, in, SHRIKE_ALLOC_MAX, &joined) ||
 	    !parse_stream(ctx, state, buffer, &joined))
 		return finish(ctx, state);
 	shrike_keep(ctx, buffer, joined);
