@@ -441,6 +441,8 @@ side_keep(struct http_call *call)
 {
 	struct http_side *side = call->side;
 
+	if (side->line.size == 0 && side->value.size == 0 && side->collected_seen == 0)
+		return true;
 	if (!http_text_own(call->ctx, &side->line) || !http_text_own(call->ctx, &side->value))
 		return false;
 	for (unsigned i = 0; i < COLLECTED; i++)
@@ -489,11 +491,27 @@ call_end(struct http_call *call)
 	return SHRIKE_DONE;
 }
 
+/* Bytes in the middle of a body of known length that nobody wants: they are only counted, where the library counts. */
+static bool
+body_passed_over(struct http_call *call, const struct cursor *in)
+{
+	struct http_side *side = call->side;
+
+	if (side->phase != PHASE_MESSAGE || side->in_headers || side->body_announced == BODY_LENGTH_UNKNOWN ||
+	    !(side->gap_in_body || side->body.given_up) || side->machine.content_length <= cursor_left(in) ||
+	    shrike_has_listener(call->ctx, CALL_BODY))
+		return false;
+	side->machine.content_length -= cursor_left(in);
+	return true;
+}
+
 static enum shrike_verdict
 http_parse(struct shrike_ctx *ctx, struct cursor in)
 {
 	struct http_call call = call_make(ctx, shrike_direction(ctx));
 
+	if (body_passed_over(&call, &in))
+		return SHRIKE_MORE;
 	if (!call.state->begun) {
 		call.state->begun = true;
 		shrike_add_protocol(ctx, "http");

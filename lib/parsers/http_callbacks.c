@@ -264,13 +264,27 @@ on_headers_complete(http_parser *machine)
 /* ---- Bodies */
 
 static bool
+ends_with(struct cursor text, const char *word)
+{
+	size_t size = strlen(word);
+
+	if (cursor_left(&text) < size)
+		return false;
+	cursor_skip(&text, cursor_left(&text) - size);
+	return text_equals_nocase(&text, word);
+}
+
+/* Signs are rarer than letters: from one to the next, and a look at what stands before it. */
+static bool
 body_says_password(struct cursor bytes)
 {
-	static const char *const words[] = {"password=", "passwd=", "pass="};
+	static const char *const words[] = {"password", "passwd", "pass"};
+	struct cursor rest = bytes, piece = cursor_until(&rest, '=');
 
-	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (text_find_nocase(bytes.p, cursor_left(&bytes), words[i]) >= 0)
-			return true;
+	for (; !rest.bad; piece = cursor_until(&rest, '='))
+		for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (ends_with(piece, words[i]))
+				return true;
 	return false;
 }
 
