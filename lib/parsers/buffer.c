@@ -88,8 +88,10 @@ shrike_keep(struct shrike_ctx *ctx, struct shrike_buffer *b, struct cursor rest)
 		return;
 	}
 	if (b->used > 0) {
-		/* 'rest' is the end of what the buffer holds. */
-		memmove(b->bytes, cursor_take(&rest, size), size);
+		/* 'rest' is the end of what the buffer holds; all of it, as long as a message waits for its bytes one
+		 * by one, and then nothing may be moved. */
+		if (size < b->used)
+			memmove(b->bytes, cursor_take(&rest, size), size);
 		b->used = (uint32_t)size;
 		return;
 	}
