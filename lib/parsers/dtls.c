@@ -16,7 +16,7 @@ enum {
 	DTLS_RECORD_HEADER = 13,
 	DTLS_MESSAGE_HEADER = 12,
 	DTLS_MESSAGE_MAX = 96 * 1024,
-	DTLS_HELLOS_MAX = 16,
+	DTLS_READ_MAX = 16,
 	DTLS_FIRST_MIN = 100,
 	DTLS_TYPE_OFFSET = 13, /* of the first message in the first record */
 };
@@ -32,15 +32,16 @@ static const char *const dtls_calls[] = {"certs.list", "dtls.server_hello", NULL
 
 /* A message that came in part. */
 struct assembly {
-	uint8_t *bytes;
-	uint32_t length, have;
+	struct shrike_buffer buffer;
+	uint32_t length;
 	uint16_t sequence;
 	uint8_t type;
+	bool is_open;
 };
 
 struct dtls_state {
 	struct assembly side[2];
-	uint8_t hellos[2];
+	uint8_t messages_read[2];
 	bool is_dtls;
 };
 
@@ -115,15 +116,15 @@ message_parse(struct shrike_ctx *ctx, uint8_t type, struct cursor body)
 	struct dtls_state *state = shrike_state(ctx);
 	unsigned d = shrike_direction(ctx);
 
-	if (type == TLS_CERTIFICATE) {
+	if (state->messages_read[d] == DTLS_READ_MAX)
+		return;
+	state->messages_read[d]++;
+	if (type == TLS_CERTIFICATE)
 		shrike_call(ctx, CALL_CERTIFICATES, body, NULL);
-	} else if (state->hellos[d] < DTLS_HELLOS_MAX) {
-		state->hellos[d]++;
-		if (type == TLS_CLIENT_HELLO)
-			client_hello(ctx, body);
-		else
-			shrike_call(ctx, CALL_SERVER_HELLO, body, NULL);
-	}
+	else if (type == TLS_SERVER_HELLO)
+		shrike_call(ctx, CALL_SERVER_HELLO, body, NULL);
+	else
+		client_hello(ctx, body);
 }
 
 /* ---- Fragments */
@@ -161,7 +162,7 @@ fragment_next(struct cursor *in, struct fragment *f)
 static void
 assembly_drop(struct shrike_ctx *ctx, struct assembly *a)
 {
-	shrike_free(ctx, a->bytes);
+	shrike_buffer_free(ctx, &a->buffer);
 	*a = (struct assembly){0};
 }
 
@@ -169,33 +170,41 @@ static void
 assembly_begin(struct shrike_ctx *ctx, struct assembly *a, const struct fragment *f)
 {
 	assembly_drop(ctx, a);
-	if (f->length > DTLS_MESSAGE_MAX)
-		return;
-	a->bytes = shrike_alloc(ctx, f->length);
 	a->length = f->length;
 	a->sequence = f->sequence;
 	a->type = f->type;
+	a->is_open = f->length <= DTLS_MESSAGE_MAX;
+}
+
+static bool
+is_next(const struct assembly *a, const struct fragment *f)
+{
+	return a->is_open && a->type == f->type && a->sequence == f->sequence && a->length == f->length &&
+	       f->offset <= a->buffer.used;
 }
 
 static void
 assembly_add(struct shrike_ctx *ctx, struct assembly *a, const struct fragment *f)
 {
-	struct cursor bytes = f->bytes;
+	struct cursor bytes = f->bytes, joined;
 	uint32_t known;
 
-	if (a->bytes == NULL || a->type != f->type || a->sequence != f->sequence || a->length != f->length ||
-	    f->offset > a->have)
+	if (!is_next(a, f))
 		return;
 	/* Fragments may overlap when they are sent again in another size. */
-	known = a->have - f->offset;
+	known = a->buffer.used - f->offset;
 	if (cursor_left(&bytes) <= known)
 		return;
 	cursor_skip(&bytes, known);
-	memcpy(a->bytes + a->have, bytes.p, cursor_left(&bytes));
-	a->have += (uint32_t)cursor_left(&bytes);
-	if (a->have < a->length)
+	if (!shrike_join(ctx, &a->buffer, bytes, DTLS_MESSAGE_MAX, &joined)) {
+		assembly_drop(ctx, a);
 		return;
-	message_parse(ctx, a->type, cursor_make(a->bytes, a->length));
+	}
+	if (cursor_left(&joined) < a->length) {
+		shrike_keep(ctx, &a->buffer, joined);
+		return;
+	}
+	message_parse(ctx, a->type, joined);
 	assembly_drop(ctx, a);
 }
 
@@ -211,7 +220,7 @@ fragment_parse(struct shrike_ctx *ctx, const struct fragment *f)
 		message_parse(ctx, f->type, f->bytes);
 		return;
 	}
-	if (f->offset == 0 && (a->bytes == NULL || a->sequence != f->sequence || a->type != f->type))
+	if (f->offset == 0 && (!a->is_open || a->sequence != f->sequence || a->type != f->type))
 		assembly_begin(ctx, a, f);
 	assembly_add(ctx, a, f);
 }

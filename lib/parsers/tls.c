@@ -9,8 +9,8 @@
  * also by ServerHelloDone. When both are, the parser is, and what follows is only counted. SSL 2 hellos are not
  * recognised.
  *
- * Limits: of a message longer than TLS_MESSAGE_MAX the beginning is read; TLS_HELLOS_MAX hellos are read of each side,
- * because every one costs three digests and a client may send as many as it likes. */
+ * Limits: of a message longer than TLS_MESSAGE_MAX the beginning is read; TLS_READ_MAX hellos and certificate messages
+ * are read of each side, because every one costs digests and a peer may send as many as it likes. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,7 +21,7 @@ enum {
 	TLS_RECORD_MAX = 18432, /* RFC 5246 6.2.3: 2^14 + 2048 */
 	TLS_MESSAGE_HEADER = 4,
 	TLS_MESSAGE_MAX = 96 * 1024,
-	TLS_HELLOS_MAX = 16,
+	TLS_READ_MAX = 16,
 	TLS_FIRST_BYTES = 6,
 };
 
@@ -33,7 +33,7 @@ struct tls_side {
 	struct shrike_buffer messages; /* the handshake message that is not whole yet */
 	uint8_t header[TLS_RECORD_HEADER];
 	uint8_t header_bytes;
-	uint8_t hellos;
+	uint8_t messages_read;
 	bool ended;
 	uint16_t record_left; /* payload of the record that is being read */
 };
@@ -84,42 +84,16 @@ SETTINGS(tls, "TLS", tls_settings);
 /* ---- Handshake messages */
 
 static void
-client_message(struct shrike_ctx *ctx, struct tls_side *side, uint8_t type, struct cursor body)
+message_parse(struct shrike_ctx *ctx, struct tls_side *side, uint8_t type, struct cursor body)
 {
-	if (type == TLS_CLIENT_HELLO && side->hellos++ < TLS_HELLOS_MAX)
+	if (type == TLS_SERVER_HELLO_DONE || side->messages_read++ == TLS_READ_MAX)
+		side->ended = true;
+	else if (type == TLS_CLIENT_HELLO)
 		shrike_call(ctx, CALL_CLIENT_HELLO, body, NULL);
-}
-
-static void
-server_message(struct shrike_ctx *ctx, struct tls_side *side, uint8_t type, struct cursor body)
-{
-	switch (type) {
-	case TLS_SERVER_HELLO:
-		if (side->hellos++ < TLS_HELLOS_MAX)
-			shrike_call(ctx, CALL_SERVER_HELLO, body, NULL);
-		break;
-	case TLS_CERTIFICATE:
-		shrike_call(ctx, CALL_CERTIFICATES, body, NULL);
-		break;
-	case TLS_SERVER_HELLO_DONE:
-		side->ended = true;
-		break;
-	default:
-		break;
-	}
-}
-
-static void
-message_parse(struct shrike_ctx *ctx, struct tls_state *state, unsigned d, uint8_t type, struct cursor body)
-{
-	struct tls_side *side = &state->side[d];
-
-	if (side->hellos > TLS_HELLOS_MAX)
-		side->ended = true;
-	else if (d == state->server)
-		server_message(ctx, side, type, body);
+	else if (type == TLS_SERVER_HELLO)
+		shrike_call(ctx, CALL_SERVER_HELLO, body, NULL);
 	else
-		client_message(ctx, side, type, body);
+		shrike_call(ctx, CALL_CERTIFICATES, body, NULL);
 }
 
 static bool
@@ -144,7 +118,7 @@ message_next(struct shrike_ctx *ctx, struct tls_state *state, unsigned d, struct
 	if (is_wanted(state, d, type)) {
 		if (have < size && have < TLS_MESSAGE_MAX)
 			return false;
-		message_parse(ctx, state, d, type, cursor_sub(&c, have));
+		message_parse(ctx, &state->side[d], type, cursor_sub(&c, have));
 	} else {
 		cursor_skip(&c, have);
 	}
@@ -195,7 +169,7 @@ side_end(struct shrike_ctx *ctx, struct tls_state *state, unsigned d)
 
 	cursor_skip(&rest, TLS_MESSAGE_HEADER - 1);
 	if (!rest.bad && cursor_left(&rest) > 0 && d == state->server && is_wanted(state, d, type))
-		message_parse(ctx, state, d, type, rest);
+		message_parse(ctx, side, type, rest);
 	side->ended = true;
 	shrike_buffer_free(ctx, &side->messages);
 }

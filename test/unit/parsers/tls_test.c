@@ -1,4 +1,6 @@
 /* Hellos, records and what ends a side. */
+#include <time.h>
+
 #include "harness.h"
 #include "tls_build.h"
 #include "tls_bytes.h"
@@ -215,7 +217,7 @@ TEST(ten_thousand_extensions_are_counted_and_not_all_listed)
 	harness_destroy(h);
 }
 
-TEST(a_side_has_at_most_sixteen_hellos_read)
+TEST(at_most_sixteen_hellos_of_a_side_are_read)
 {
 	struct harness *h = harness_create();
 	struct build messages = build_create(), out = build_create();
@@ -333,4 +335,51 @@ TEST(ciphers_are_in_order_and_found)
 	EXPECT_STR(tls_cipher_name(0x1306), "TLS_AEGIS_256_SHA512");
 	EXPECT_STR(tls_cipher_name(0x3a3a), "RESERVED");
 	EXPECT(tls_cipher_name(0x0047) == NULL);
+}
+
+static double
+cpu_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The best of a few tries, because others run here too. */
+static double
+seconds_of(const struct hello_says *says, size_t record_bytes)
+{
+	double best = 1e9;
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct harness *h = harness_create();
+		double begin = cpu_seconds(), took;
+
+		for (unsigned n = 0; n < 4; n++) {
+			feed_hello(h, says, record_bytes);
+			harness_reset(h);
+		}
+		took = cpu_seconds() - begin;
+		best = took < best ? took : best;
+		harness_destroy(h);
+	}
+	return best;
+}
+
+TEST(time_is_in_proportion_to_size_whatever_a_client_sends)
+{
+	const struct {
+		struct hello_says half, whole;
+		size_t record_bytes;
+	} hard[] = {
+		{{.padding = 30000}, {.padding = 60000}, 1},
+		{{.n_ciphers = 15000}, {.n_ciphers = 30000}, 16384},
+		{{.n_extensions = 8000}, {.n_extensions = 16000}, 16384},
+		{{.n_extensions = 8000}, {.n_extensions = 16000}, 1},
+	};
+
+	for (unsigned i = 0; i < sizeof(hard) / sizeof(hard[0]); i++)
+		EXPECT(seconds_of(&hard[i].whole, hard[i].record_bytes) <
+		       3 * seconds_of(&hard[i].half, hard[i].record_bytes) + 0.001);
 }
