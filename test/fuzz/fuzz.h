@@ -73,7 +73,10 @@ fuzz_formatter(void)
 	return f;
 }
 
-/* The document is JSON, in UTF-8, and names nothing twice. */
+/* The document is JSON, in UTF-8, and names nothing twice. Reading it costs more than making it: one in four is, which
+ * depends on the input alone. */
+enum { JSON_CHECKED = 4 };
+
 static inline void
 fuzz_check_record(struct formatter *f, const struct record *r)
 {
@@ -82,6 +85,8 @@ fuzz_check_record(struct formatter *f, const struct record *r)
 	json_t *json;
 
 	fuzz_require(formatter_write(f, r, &d), "a record becomes a document");
+	if (d.json_bytes % JSON_CHECKED != 0)
+		return;
 	json = json_loadb(d.json, d.json_bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	if (json == NULL)
 		fprintf(stderr, "fuzz: %s at %d: %.*s\n", error.text, error.position, (int)d.json_bytes, d.json);
