@@ -39,7 +39,6 @@ struct side {
 	uint8_t *held; /* the beginning of what is waited for */
 	uint32_t n_held, held_room;
 	uint8_t phase;	  /* enum phase */
-	bool is_fresh;	  /* BODY: nothing of the frame was seen */
 	uint32_t left;	  /* BODY, SKIP: bytes to come */
 	uint32_t padding; /* BODY: after them */
 	struct frame frame;
@@ -141,11 +140,20 @@ static void
 body_begin(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, uint32_t bytes, uint32_t padding)
 {
 	s->phase = BODY;
-	s->is_fresh = true;
 	s->left = bytes;
 	s->padding = padding;
 	if (bytes == 0)
 		body_end(ctx, state, s);
+}
+
+/* Of what there is in the chunk in which the body begins. */
+static void
+body_magic(struct shrike_ctx *ctx, const struct cursor *part)
+{
+	const char *magic = shrike_magic(ctx, part->p, cursor_left(part));
+
+	if (magic != NULL)
+		shrike_emit_str(ctx, HTTP2_BODY_MAGIC, magic);
 }
 
 static void
@@ -156,15 +164,13 @@ body_bytes(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 	struct http2_stream *stream = http2_stream_find(&state->streams, s->frame.stream);
 	struct cursor part = cursor_sub(in, cursor_left(in) < s->left ? cursor_left(in) : s->left);
 
-	if (s->is_fresh) {
-		const char *magic = shrike_magic(ctx, part.p, cursor_left(&part));
+	if (stream != NULL) {
+		struct body *body = &stream->body[shrike_direction(ctx)];
 
-		if (magic != NULL)
-			shrike_emit_str(ctx, HTTP2_BODY_MAGIC, magic);
-		s->is_fresh = false;
+		if (!body->begun)
+			body_magic(ctx, &part);
+		body_update(ctx, &shared->bodies, body, &part, BODY_LENGTH_UNKNOWN);
 	}
-	if (stream != NULL)
-		body_update(ctx, &shared->bodies, &stream->body[shrike_direction(ctx)], &part, BODY_LENGTH_UNKNOWN);
 	s->left -= (uint32_t)cursor_left(&part);
 	if (s->left == 0)
 		body_end(ctx, state, s);
@@ -390,7 +396,6 @@ http2_gap(struct shrike_ctx *ctx, uint32_t missing)
 	stream = http2_stream_find(&state->streams, s->frame.stream);
 	if (stream != NULL)
 		body_give_up(ctx, &stream->body[direction]);
-	s->is_fresh = false;
 	s->left -= missing;
 	if (s->left == 0)
 		body_end(ctx, state, s);

@@ -7,7 +7,6 @@
 #include <openssl/evp.h>
 
 #include "quic_priv.h"
-#include "test.h"
 
 enum { PACKETS_V1 = 1, PACKETS_V2 = 0x6b3343cf, PACKETS_PADDED = 1200 };
 

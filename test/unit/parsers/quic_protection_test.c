@@ -1,6 +1,7 @@
 #include "quic_priv.h"
 
 #include "quic_packets.h"
+#include "test.h"
 
 static void
 expect_bytes(const uint8_t *bytes, size_t n, const char *hex)

@@ -363,6 +363,49 @@ TEST(an_ack_of_more_ranges_than_there_are_ends_the_packet)
 	harness_destroy(h);
 }
 
+/* What the tag keeps from fuzzers: frames that make sense at their beginnings only. */
+static struct bytes
+random_frames(unsigned *seed)
+{
+	static const uint8_t types[] = {0, 1, 2, 3, 6, 6, 6, 6};
+	struct bytes frames = {.n = 0}, data = client_hello("example.com", 200);
+
+	for (unsigned n = (unsigned)rand_r(seed) % 8 + 1; n > 0; n--) {
+		uint8_t type = types[(unsigned)rand_r(seed) % sizeof(types)];
+		unsigned n_numbers = type == 6 ? 2 : type >= 2 ? (unsigned)rand_r(seed) % 8 : 0;
+
+		put_number(&frames, type, 1);
+		for (unsigned i = 0; i < n_numbers; i++) {
+			unsigned size = 1U << rand_r(seed) % 4;
+			uint64_t value = (uint64_t)rand_r(seed) << rand_r(seed) % 32 >> rand_r(seed) % 56;
+
+			put_varint(&frames, value & ((1ULL << (8 * size - 2)) - 1), size);
+		}
+		if (type == 6)
+			put(&frames, data.at, (unsigned)rand_r(seed) % data.n);
+	}
+	return frames;
+}
+
+TEST(random_frames_do_no_harm)
+{
+	struct harness *h = harness_create();
+	unsigned seed = 20261121;
+
+	for (unsigned i = 0; i < 300; i++) {
+		for (unsigned n = 0; n < 8; n++) {
+			bool by_server = n > 0 && rand_r(&seed) % 4 == 0;
+			struct bytes frames = random_frames(&seed), datagram;
+
+			datagram = initial(by_server ? &server_v1 : &client_v1, &frames);
+			feed(h, by_server, &datagram);
+			EXPECT(harness_memory_bytes(h) < SESSION_BYTES_MAX);
+		}
+		harness_reset(h);
+	}
+	harness_destroy(h);
+}
+
 /* ---- Google's and Facebook's */
 
 struct chlo_tag {
