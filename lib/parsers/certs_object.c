@@ -258,7 +258,6 @@ cert_object_write(struct shrike_ctx *ctx, const struct oid_names *oids, const st
 
 struct member {
 	struct cursor key;
-	size_t end; /* offset behind it */
 	unsigned n; /* elements of an array, else 1 */
 	struct cursor value;
 };
