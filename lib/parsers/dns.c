@@ -35,8 +35,7 @@ enum { F_DNS };
 
 static const struct field dns_fields[] = {
 	[F_DNS] = {"dns", "dns", "dns", "(no fields doc)", FIELD_OBJECT, FIELD_COUNT | FIELD_NO_DB, "dns",
-		   "One object for each question of the session",
-		   "object array; sub keys written by the object saver, see PARSERS.md"},
+		   "One object for each question of the session", NULL},
 	{"dns.ip", "ip.dns", "dns", "ip", FIELD_IP_SET, FIELD_COUNT | FIELD_IP_PREFIX, "DNS IP",
 	 "Addresses of the names that were asked for", "aliases=[\"dns.ip\"]; category=ip"},
 	{"dns.nameserverIp", "ip.dns.nameserver", "dns", "ip", FIELD_IP_SET, FIELD_COUNT | FIELD_IP_PREFIX, "DNS NS IP",
@@ -249,8 +248,7 @@ parse_tcp(struct shrike_ctx *ctx, struct dns_state *state, struct cursor in)
 	if (state->stream->is_lost[direction])
 		return SHRIKE_MORE;
 	buffer = &state->stream->buffer[direction];
-	if (!shrike_join(ctx, buffer, in, SHRIKE_ALLOC_MAX, &joined) ||
-	    !parse_stream(ctx, state, buffer, &joined))
+	if (!shrike_join(ctx, buffer, in, SHRIKE_ALLOC_MAX, &joined) || !parse_stream(ctx, state, buffer, &joined))
 		return finish(ctx, state);
 	shrike_keep(ctx, buffer, joined);
 	return SHRIKE_MORE;
