@@ -121,7 +121,7 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 	const struct pool_params attachments = {.name = "session attachments",
 						.object_bytes = sizeof(struct attachment),
 						.max_objects = params->max_sessions,
-						.align_bytes = 8};
+						.align_bytes = RTE_CACHE_LINE_SIZE};
 	int rc = buckets_init(&t->buckets, params->start_sessions, params->max_sessions);
 
 	if (rc < 0) {

@@ -117,29 +117,33 @@ enum { TCP_WIDE_URG, TCP_WIDE_ECE, TCP_WIDE_CWR, TCP_WIDE_AE, TCP_WIDE_SRC_ZERO,
 
 /* What sessions get that have shown more than headers. */
 struct attachment {
+	/* What every packet with payload touches, in one line. */
+	uint32_t data_bytes[2]; /* at most 65535 packets of 65535 bytes */
+	struct tcp_recent recent;
+	uint8_t payload8_bytes[2];
+	uint8_t tcp_tags; /* TCP_TAG_ */
+	void *slot;	  /* session_slot() */
+
 	struct record *record; /* values found so far, or NULL */
 	uint64_t root_last_ns;
 	uint64_t root_position;
 	uint8_t root_id[16];
 	uint32_t root_file;
 	uint32_t segment_count;
-	uint32_t data_bytes[2]; /* at most 65535 packets of 65535 bytes */
-	uint32_t save_s;	/* next mid-save by time, modulo 2^32 */
+	uint32_t save_s; /* next mid-save by time, modulo 2^32 */
 	uint32_t store_max;
 	uint64_t active_s;		/* clock second in which a late packet came */
 	uint32_t older, newer;		/* the list of those that hold records: sessions */
 	uint32_t held_chunks;		/* of 'record', as counted in table.held_chunks */
 	uint16_t wide[TCP_WIDE_COUNTS]; /* TCP_WIDE_ */
 	uint8_t high[TCP_LOW_COUNTS];	/* carry of session.tcp_low */
-	uint8_t payload8[2][PAYLOAD8_BYTES], payload8_bytes[2];
+	uint8_t payload8[2][PAYLOAD8_BYTES];
 	uint8_t other_mac[2][6]; /* the last that went into the record */
 	uint8_t address[2][16];	 /* SESSION_ENDPOINTS */
 	uint16_t port[2];
-	uint8_t tcp_tags; /* TCP_TAG_ */
 	struct held_queue queue;
-	void *slot; /* session_slot() */
 };
-_Static_assert(sizeof(struct attachment) <= 192, "three cache lines");
+_Static_assert(sizeof(struct attachment) <= 256, "four cache lines");
 
 /* Tags that a session gets once, attachment.tcp_tags. Those with _0 have a twin for direction 1 in the next bit. */
 enum { TCP_TAG_OUT_OF_ORDER_0 = 1 << 0, TCP_TAG_ACKED_UNSEEN_0 = 1 << 2, TCP_TAG_OVERLAP = 1 << 4 };

@@ -274,6 +274,7 @@ stream_of(struct session_table *t, struct session *s, unsigned d)
 	/* The record shows the first bytes, wanted or not. */
 	return (struct tcp_stream){.next = s->tcp_next,
 				   .queue = &att->queue,
+				   .recent = &att->recent,
 				   .synchronised = (s->flags & TCP_SYNCHRONISED) != 0,
 				   .keeps_bytes = (s->flags & SESSION_NO_PAYLOAD) == 0 ||
 						  att->payload8_bytes[d] < PAYLOAD8_BYTES};
@@ -309,6 +310,7 @@ session_tcp_pull(struct session_table *t, struct session *s, struct session_chun
 
 	while (tcp_pull(t->tcp, &stream, &chunk)) {
 		session_payload(t, s, chunk.direction, chunk.bytes, chunk.length);
+		tcp_recent_add(&session_attached(t, s)->recent, chunk.direction, chunk.bytes);
 		if ((s->flags & SESSION_NO_PAYLOAD) != 0)
 			continue;
 		to_session_chunk(s, &chunk, out);
@@ -441,6 +443,7 @@ payload(struct session_table *t, struct session *s, const struct packet *p, cons
 	if (unlikely(!tcp_in_order(s->tcp_next, true, &segment)))
 		return push(t, s, p, seg);
 	session_payload(t, s, p->direction, seg->payload, size);
+	tcp_recent_add(&session_attached(t, s)->recent, p->direction, seg->payload);
 	return session_ready(t, s, p, seg->payload);
 }
 

@@ -38,10 +38,18 @@ struct tcp_segment {
 	uint8_t direction;
 };
 
+/* The last bytes that were delivered of each side, to compare what comes again with. */
+enum { TCP_RECENT_BYTES = 16 };
+struct tcp_recent {
+	uint8_t bytes[2][TCP_RECENT_BYTES]; /* the last one at the end */
+	uint8_t n[2];			    /* how many are known */
+};
+
 /* What the owner keeps of a connection, for one call. */
 struct tcp_stream {
 	uint32_t *next; /* [2]: the number expected from each side; 0: none */
 	struct held_queue *queue;
+	const struct tcp_recent *recent;
 	bool synchronised; /* the numbers come from the connection itself; else both are 0 and compared plainly */
 	bool keeps_bytes;  /* else only numbers and lengths wait */
 };
@@ -78,6 +86,28 @@ tcp_in_order(uint32_t next[2], bool nothing_waits, const struct tcp_segment *seg
 		return false;
 	next[seg->direction] += (uint32_t)cursor_left(&seg->payload);
 	return true;
+}
+
+/* A chunk was delivered: its owner notes the end of it. Empty bytes: they were not kept. */
+static inline void
+tcp_recent_add(struct tcp_recent *recent, unsigned direction, struct cursor bytes)
+{
+	size_t size = cursor_left(&bytes);
+	uint8_t *tail = recent->bytes[direction];
+
+	if (likely(size >= TCP_RECENT_BYTES)) {
+		cursor_skip(&bytes, size - TCP_RECENT_BYTES);
+		memcpy(tail, cursor_take(&bytes, TCP_RECENT_BYTES), TCP_RECENT_BYTES);
+		recent->n[direction] = TCP_RECENT_BYTES;
+	} else if (size == 0) {
+		recent->n[direction] = 0;
+	} else {
+		unsigned n = recent->n[direction] + (unsigned)size;
+
+		memmove(tail, tail + size, TCP_RECENT_BYTES - size);
+		memcpy(tail + TCP_RECENT_BYTES - size, cursor_take(&bytes, size), size);
+		recent->n[direction] = (uint8_t)(n < TCP_RECENT_BYTES ? n : TCP_RECENT_BYTES);
+	}
 }
 
 unsigned tcp_push(struct tcp_hold *, const struct tcp_stream *, const struct tcp_segment *);

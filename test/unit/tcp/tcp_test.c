@@ -11,6 +11,7 @@ struct rig {
 	struct tcp_hold *hold;
 	uint32_t next[2];
 	struct held_queue queue;
+	struct tcp_recent recent;
 	bool unsynchronised, no_bytes;
 	uint64_t time_ns;
 	char out[65536];
@@ -47,8 +48,11 @@ rig_stop(struct rig *r)
 static struct tcp_stream
 stream(struct rig *r)
 {
-	return (struct tcp_stream){
-		.next = r->next, .queue = &r->queue, .synchronised = !r->unsynchronised, .keeps_bytes = !r->no_bytes};
+	return (struct tcp_stream){.next = r->next,
+				   .queue = &r->queue,
+				   .recent = &r->recent,
+				   .synchronised = !r->unsynchronised,
+				   .keeps_bytes = !r->no_bytes};
 }
 
 static void
@@ -57,6 +61,7 @@ take(struct rig *r, const struct tcp_chunk *c)
 	struct cursor bytes = c->bytes;
 	size_t size = cursor_left(&bytes);
 
+	tcp_recent_add(&r->recent, c->direction, bytes);
 	if (r->size > 0 && r->size < sizeof(r->out) - 16)
 		r->out[r->size++] = ' ';
 	r->size += (size_t)snprintf(r->out + r->size, sizeof(r->out) - r->size, "%u:", c->direction);
@@ -395,6 +400,30 @@ TEST(without_a_syn_nothing_is_expected_but_number_0)
 	EXPECT(!tcp_pull_single(r.hold, &s, &c));
 	push(&r, 1, 0, 77, "zero");
 	EXPECT_STR(r.out, "0:high 1:zero");
+	rig_stop(&r);
+}
+
+TEST(bytes_delivered_last_are_compared_with_what_comes_again)
+{
+	rig_init(&r);
+	rig_start(&r);
+	push(&r, 0, 1000, 5000, "abcdefghijklmnopqrst");
+	push(&r, 0, 1010, 5000, "klmnopqrst");
+	EXPECT_EQ(r.result, 0);
+	push(&r, 0, 1010, 5000, "klmnopqrsX");
+	EXPECT_EQ(r.result, TCP_OVERLAP_DIFFERS);
+	push(&r, 0, 1018, 5000, "sXu"); /* partly new */
+	EXPECT_EQ(r.result, TCP_OVERLAP_DIFFERS | TCP_PULL);
+	EXPECT_STR(r.out, "0:abcdefghijklmnopqrst 0:u");
+	push(&r, 0, 1020, 5000, "?"); /* a keep-alive's byte may be anything */
+	EXPECT_EQ(r.result, 0);
+	push(&r, 0, 1019, 5000, "tu");
+	EXPECT_EQ(r.result, 0);
+	push(&r, 0, 1000, 5000, "XXXX"); /* longer ago than is remembered */
+	EXPECT_EQ(r.result, 0);
+	push(&r, 1, 5000, 1021, "abc");
+	push(&r, 1, 4990, 1021, "0123456789abX");
+	EXPECT_EQ(r.result, TCP_OVERLAP_DIFFERS);
 	rig_stop(&r);
 }
 
