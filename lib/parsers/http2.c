@@ -5,10 +5,10 @@
  * headers, cookies, and of bodies the media type and digests. http.c says what headers and paths mean.
  *
  * Frames of header blocks are put together before they are decoded (HTTP2_HEADER_FRAME_BYTES_MAX); bodies go through as
- * they come, whatever their frames' size; other frames are passed over, but for RST_STREAM. Bytes that will never come
- * cost the body they belong to, and end the parser anywhere else, since frames have no marks to find them by. */
+ * they come, whatever their frames' size; other frames are passed over, but for RST_STREAM and what SETTINGS say of
+ * HPACK. Bytes that will never come cost the body they belong to, and end the parser anywhere else, since frames have
+ * no marks to find them by. */
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "http2_priv.h"
@@ -20,13 +20,16 @@ enum {
 	PREFACE_BYTES = sizeof(preface) - 1,
 	FRAME_HEADER_BYTES = 9,
 	DATA_BYTES_MAX = 1 << 20,
+	SETTINGS_BYTES_MAX = 1024,
+	SETTING_BYTES = 6,
+	SETTING_TABLE_SIZE = 1,
 	HELD_BYTES_MIN = 64,
 	HELD_BYTES_KEPT = 1024
 };
 
 enum frame_type { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PUSH_PROMISE = 5, CONTINUATION = 9 };
 
-enum frame_flags { END_STREAM = 0x01, END_HEADERS = 0x04, PADDED = 0x08, PRIORITY = 0x20 };
+enum frame_flags { ACK = 0x01, END_STREAM = 0x01, END_HEADERS = 0x04, PADDED = 0x08, PRIORITY = 0x20 };
 
 enum phase { FRAME_HEADER, PAYLOAD, PAD_LENGTH, BODY, SKIP, PREFACE };
 
@@ -259,6 +262,21 @@ block_read(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 		http2_stream_end(ctx, &state->streams, f->stream, direction);
 }
 
+/* ---- SETTINGS (RFC 9113 6.5) */
+
+/* They bind the other side's encoder. */
+static void
+settings_read(struct side *other, struct cursor payload)
+{
+	while (cursor_left(&payload) >= SETTING_BYTES) {
+		unsigned id = cursor_be16(&payload);
+		uint32_t value = cursor_be32(&payload);
+
+		if (id == SETTING_TABLE_SIZE && value > other->headers.table_allowed)
+			other->headers.table_allowed = value;
+	}
+}
+
 /* ---- Frames */
 
 static struct frame
@@ -277,6 +295,9 @@ frame_begin(struct shrike_ctx *ctx, struct http2_state *state, struct side *s)
 {
 	if (s->frame.type == DATA) {
 		data_begin(ctx, state, s);
+	} else if (s->frame.type == SETTINGS && !(s->frame.flags & ACK) && s->frame.length > 0 &&
+		   s->frame.length <= SETTINGS_BYTES_MAX) {
+		s->phase = PAYLOAD;
 	} else if (!is_header_block(&s->frame)) {
 		if (s->frame.type == RST_STREAM)
 			http2_stream_close(ctx, &state->streams, s->frame.stream);
@@ -324,6 +345,9 @@ step(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, struct c
 		frame_begin(ctx, state, s);
 	} else if (s->phase == PAD_LENGTH) {
 		data_padded(ctx, state, s, cursor_u8(&bytes));
+	} else if (s->frame.type == SETTINGS) {
+		settings_read(&state->side[1 - shrike_direction(ctx)], bytes);
+		skip(s, 0);
 	} else {
 		block_read(ctx, state, s, bytes);
 		skip(s, 0);
@@ -344,8 +368,8 @@ begin(struct shrike_ctx *ctx, struct http2_state *state, struct cursor in)
 	state->client = (uint8_t)shrike_direction(ctx);
 	if (cursor_left(&in) < PREFACE_BYTES || memcmp(in.p, preface, PREFACE_BYTES) != 0) {
 		f = frame_read(cursor_sub(&settings, FRAME_HEADER_BYTES));
-		if (settings.bad || f.type != SETTINGS || f.flags != 0 || f.stream != 0 || f.length % 6 != 0 ||
-		    !shrike_has_protocol(ctx, "http"))
+		if (settings.bad || f.type != SETTINGS || f.flags != 0 || f.stream != 0 ||
+		    f.length % SETTING_BYTES != 0 || !shrike_has_protocol(ctx, "http"))
 			return false;
 		state->client ^= 1;
 		http2_stream_lookup(ctx, &state->streams, 1);

@@ -1,8 +1,9 @@
 /* Header blocks of HTTP/2: HPACK (RFC 7541) by nghttp2's decoder, which is what servers and clients themselves use.
  *
  * It takes memory through calls of ours, that is from the session's, and no piece larger than what the bytes at hand
- * can fill. The dynamic table stays at its 4096 bytes, in both directions: that peers allow each other more (SETTINGS)
- * has no effect until an encoder says that it uses more, and that ends decoding for its direction, as any error does.
+ * can fill. The dynamic table may be as large as the other side allowed it to become, but not more than
+ * TABLE_BYTES_MAX; an encoder that goes further ends decoding for its direction, as any error does. That the other side
+ * allows less later needs no care: the encoder says itself when it follows.
  *
  * A few bytes may stand for kilobytes of the table, so what is recorded is limited: HEADERS_MAX and BYTES_MAX of a
  * frame, and over the session ALLOWANCE bytes and EXPANSION_MAX times what was received. What is beyond is decoded, to
@@ -18,8 +19,10 @@ enum {
 	BYTES_MAX = 65536,
 	ALLOWANCE = 1 << 20,
 	EXPANSION_MAX = 256,
+	TABLE_BYTES_FIRST = 4096, /* RFC 9113 6.5.2 */
+	TABLE_BYTES_MAX = 65536,
 	/* The decoder's own structures, and what of a text may come with the next frame. */
-	MEMORY_BASE = 4096,
+	MEMORY_BASE = 20480,
 	MEMORY_NEXT_FRAME = 32768,
 };
 
@@ -170,6 +173,16 @@ block(struct shrike_ctx *ctx, struct http2_memory *memory, struct http2_headers 
 	}
 }
 
+/* Only between blocks; within one it is tried again with the next. */
+static void
+table_resize(struct http2_headers *h)
+{
+	uint32_t wanted = h->table_allowed < TABLE_BYTES_MAX ? h->table_allowed : TABLE_BYTES_MAX;
+
+	if (wanted > h->table_limit && nghttp2_hd_inflate_change_table_size(h->inflater, wanted) == 0)
+		h->table_limit = wanted;
+}
+
 void
 http2_headers_read(struct shrike_ctx *ctx, struct http2_memory *memory, struct http2_headers *h, struct cursor in,
 		   bool is_request, bool is_last)
@@ -182,10 +195,13 @@ http2_headers_read(struct shrike_ctx *ctx, struct http2_memory *memory, struct h
 	memory->bytes_max = MEMORY_BASE + 2 * size + (is_last ? 0 : MEMORY_NEXT_FRAME);
 	if (h->inflater == NULL) {
 		h->allowance = ALLOWANCE;
+		h->table_limit = TABLE_BYTES_FIRST;
 		h->is_lost = nghttp2_hd_inflate_new2(&h->inflater, &memory->calls) != 0;
 	}
 	h->allowance += EXPANSION_MAX * (uint64_t)size;
-	if (!h->is_lost)
+	if (!h->is_lost) {
+		table_resize(h);
 		block(ctx, memory, h, in, is_request, is_last);
+	}
 	memory->ctx = NULL;
 }

@@ -49,10 +49,12 @@ void http2_memory_init(struct http2_memory *);
 
 struct http2_headers {
 	nghttp2_hd_inflater *inflater;
-	uint64_t allowance; /* bytes of text that may be recorded */
-	bool is_lost;	    /* the table of the encoder is not known any more */
-	bool in_block;	    /* END_HEADERS has not come */
-	bool is_promise;    /* the block is a PUSH_PROMISE's */
+	uint64_t allowance;	/* bytes of text that may be recorded */
+	uint32_t table_allowed; /* the peer's SETTINGS_HEADER_TABLE_SIZE, the largest there was; 0: none */
+	uint32_t table_limit;	/* of the inflater */
+	bool is_lost;		/* the table of the encoder is not known any more */
+	bool in_block;		/* END_HEADERS has not come */
+	bool is_promise;	/* the block is a PUSH_PROMISE's */
 };
 
 /* One frame's part of a header block. */

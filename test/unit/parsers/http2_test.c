@@ -6,7 +6,7 @@
 #include "harness.h"
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-enum { PREFACE = 24, CLIENT = 0, SERVER = 1 };
+enum { PREFACE = 24, CLIENT = 0, SERVER = 1, SESSION_BYTES_MAX = 512 * 1024 };
 
 enum { DATA, HEADERS, PRIORITY_FRAME, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION };
 enum { END_STREAM = 1, END_HEADERS = 4, PADDED = 8, PRIORITY = 0x20 };
@@ -410,6 +410,32 @@ TEST(a_table_update_beyond_the_limit_ends_one_direction)
 	close_connection(&c);
 }
 
+/* As browsers allow it, and servers use it. */
+TEST(a_table_may_be_as_large_as_the_other_side_allows)
+{
+	struct connection c = open_connection();
+	struct pair pairs[201];
+	char name[200][64];
+
+	frame(&c, SERVER, SETTINGS, 1, 0, "", 0);
+	frame(&c, SERVER, SETTINGS, 0, 0, "\0\3\0\0\0\x64\0\1\0\1\0\0", 12);
+	REQUIRE(nghttp2_hd_deflate_change_table_size(c.encoder[CLIENT], 65536) == 0);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(name[i], sizeof(name[i]), "x-a-name-that-is-rather-long-and-takes-room-%u", i);
+		pairs[i] = (struct pair){name[i], "v"};
+	}
+	pairs[200] = (struct pair){NULL, NULL};
+	headers(&c, CLIENT, END_HEADERS, 1, pairs);
+	headers(&c, CLIENT, END_HEADERS, 3, GET("/b"));
+	headers(&c, CLIENT, END_HEADERS, 5, pairs);
+	EXPECT_FIELD(c.h, "http.path", "/b");
+	EXPECT_EQ(harness_count(c.h, "http.requestHeaderField"), 2 * 200 + 3);
+	EXPECT_NO_FIELD(c.h, "tags");
+	EXPECT(harness_memory_bytes(c.h) < SESSION_BYTES_MAX);
+	harness_every_truncation(c.h);
+	close_connection(&c);
+}
+
 TEST(what_is_before_an_error_stays)
 {
 	struct connection c = open_connection();
@@ -502,8 +528,6 @@ TEST(a_few_bytes_cannot_become_any_number)
 	EXPECT(harness_count(c.h, "http.requestHeaderValue") < ((1 << 20) + 256 * 36100) / 4000 + 1);
 	close_connection(&c);
 }
-
-enum { SESSION_BYTES_MAX = 512 * 1024 };
 
 TEST(lengths_that_are_only_announced_take_no_memory)
 {
