@@ -37,12 +37,16 @@ static size_t
 uri_append(struct http_local *local, size_t used, struct cursor piece, bool *is_cut)
 {
 	size_t size = cursor_left(&piece), room = sizeof(local->uri) - used;
+	const uint8_t *bytes;
 
 	if (size > room) {
 		*is_cut = true;
 		size = room;
 	}
-	memcpy(&local->uri[used], piece.p, size);
+	bytes = cursor_take(&piece, size);
+	if (bytes == NULL)
+		return used;
+	memcpy(&local->uri[used], bytes, size);
 	return used + size;
 }
 

@@ -68,9 +68,11 @@ enum {
 /* ---- A text in pieces: borrowed from the chunk as long as it lies in one, else in the session's memory. */
 
 struct http_text {
-	const uint8_t *bytes;
-	uint8_t *memory; /* NULL: borrowed */
-	uint32_t size, capacity;
+	union {
+		const uint8_t *bytes;
+		uint8_t *memory; /* the same, when it is ours */
+	};
+	uint32_t size, capacity; /* capacity 0: borrowed */
 };
 /* What goes beyond 'max' bytes is cut off. False: no memory. */
 bool http_text_append(struct shrike_ctx *, struct http_text *, struct cursor, uint32_t max);

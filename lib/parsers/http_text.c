@@ -16,15 +16,14 @@ text_reserve(struct shrike_ctx *ctx, struct http_text *text, uint32_t size)
 
 	while (capacity < size)
 		capacity *= 2;
-	if (text->memory != NULL && capacity == text->capacity)
+	if (capacity == text->capacity)
 		return true;
-	memory = shrike_realloc(ctx, text->memory, capacity);
+	memory = shrike_realloc(ctx, text->capacity > 0 ? text->memory : NULL, capacity);
 	if (memory == NULL)
 		return false;
-	if (text->memory == NULL && text->size > 0)
+	if (text->capacity == 0 && text->size > 0)
 		memcpy(memory, text->bytes, text->size);
 	text->memory = memory;
-	text->bytes = memory;
 	text->capacity = capacity;
 	return true;
 }
@@ -38,7 +37,7 @@ http_text_append(struct shrike_ctx *ctx, struct http_text *text, struct cursor p
 	size = cursor_left(&piece);
 	if (size == 0)
 		return true;
-	if (text->size == 0 && text->memory == NULL) {
+	if (text->size == 0 && text->capacity == 0) {
 		text->bytes = piece.p;
 		text->size = (uint32_t)size;
 		return true;
@@ -53,13 +52,14 @@ http_text_append(struct shrike_ctx *ctx, struct http_text *text, struct cursor p
 bool
 http_text_own(struct shrike_ctx *ctx, struct http_text *text)
 {
-	return text->memory != NULL || text->size == 0 || text_reserve(ctx, text, text->size);
+	return text->capacity > 0 || text->size == 0 || text_reserve(ctx, text, text->size);
 }
 
 void
 http_text_clear(struct shrike_ctx *ctx, struct http_text *text)
 {
-	shrike_free(ctx, text->memory);
+	if (text->capacity > 0)
+		shrike_free(ctx, text->memory);
 	*text = (struct http_text){0};
 }
 
