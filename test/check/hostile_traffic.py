@@ -219,8 +219,8 @@ def websocket_frames(n):
 
 
 def dhcp_message(i):
-    return (struct.pack(">BBBBIHH", 1, 1, 6, 0, i, 0, 0) + bytes(16) + struct.pack(">HI", 2, i) + bytes(10 + 192) +
-            b"\x63\x82\x53\x63\x35\1\1\x0c\x06%06d\xff" % (i % 1000000))
+    return (struct.pack(">BBBBIHH", 1, 1, 6, 0, i, 0, 0) + bytes(16) + struct.pack(">HI", 2, 1) + bytes(10 + 192) +
+            b"\x63\x82\x53\x63\x35\1\1\x0c\x06%06d\xff" % (i % 1000000) + bytes(48))
 
 
 def dhcp_requests(n):
