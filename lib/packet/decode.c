@@ -34,7 +34,7 @@ static void
 packet_reset(struct packet *p)
 {
 	memset(&p->verdict, 0, offsetof(struct packet, session) - offsetof(struct packet, verdict));
-	p->ethernet_offset = PACKET_NO_OFFSET;
+	p->ethernet_offset = p->outer_ethernet_offset = PACKET_NO_OFFSET;
 }
 
 void
@@ -185,6 +185,7 @@ decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t
 	p->dispatches = 2;
 	p->is_ethernet = true;
 	p->ethernet_offset = 0;
+	p->outer_ethernet_offset = PACKET_NO_OFFSET;
 	p->ip_offset = (uint16_t)offset;
 	p->transport_offset = transport_offset;
 	p->transport_bytes = transport_bytes;

@@ -71,6 +71,9 @@ enum packet_verdict packet_decode_ethernet(const struct decode_conf *, struct pa
 enum packet_verdict packet_decode_ipv4(const struct decode_conf *, struct packet *, struct cursor);
 enum packet_verdict packet_decode_ipv6(const struct decode_conf *, struct packet *, struct cursor);
 
+/* Names of enum packet_tunnel, by bit number. */
+extern const char *const packet_tunnel_names[PACKET_TUNNELS];
+
 /* Key makers for handlers: endpoints of the innermost IP header plus ports, in canonical order and with the tracking
  * bytes; or an opaque id of up to 32 bytes. Both set p->protocol and p->reversed. */
 void packet_key_endpoints(const struct decode_conf *, struct packet *, uint8_t protocol, uint16_t source_port,

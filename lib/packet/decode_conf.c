@@ -91,7 +91,8 @@ static int
 add_hooks(struct decode_conf *conf, const struct decode_settings *settings)
 {
 	REGISTRY_FOREACH (packet_hook, struct packet_hook, hook) {
-		int error = name_is_disabled(&settings->disabled, (*hook)->parser) ? 0 : decode_conf_add_hook(conf, *hook);
+		int error =
+			name_is_disabled(&settings->disabled, (*hook)->parser) ? 0 : decode_conf_add_hook(conf, *hook);
 
 		if (error != 0)
 			return error;

@@ -13,11 +13,15 @@ enum {
 	IP_PROTOCOL_HOPOPTS = 0,
 	IP_PROTOCOL_ICMP = 1,
 	IP_PROTOCOL_IGMP = 2,
+	IP_PROTOCOL_IPV4 = 4,
 	IP_PROTOCOL_TCP = 6,
 	IP_PROTOCOL_UDP = 17,
+	IP_PROTOCOL_IPV6 = 41,
 	IP_PROTOCOL_ROUTING = 43,
 	IP_PROTOCOL_FRAGMENT = 44,
+	IP_PROTOCOL_GRE = 47,
 	IP_PROTOCOL_ESP = 50,
+	IP_PROTOCOL_AH = 51,
 	IP_PROTOCOL_ICMPV6 = 58,
 	IP_PROTOCOL_DSTOPTS = 60,
 	IP_PROTOCOL_OSPF = 89,
@@ -36,10 +40,17 @@ enum {
 	ETHERTYPE_TRANSPARENT_ETHERNET = 0x6558,
 	ETHERTYPE_FRAME_RELAY = 0x6559,
 	ETHERTYPE_VLAN = 0x8100,
+	ETHERTYPE_ERSPAN_III = 0x22eb,
 	ETHERTYPE_IPV6 = 0x86dd,
+	ETHERTYPE_PPP = 0x880b,
+	ETHERTYPE_MPLS = 0x8847,
+	ETHERTYPE_PPPOE = 0x8864,
+	ETHERTYPE_ERSPAN = 0x88be,
 	ETHERTYPE_SERVICE_VLAN = 0x88a8,
 	ETHERTYPE_LLDP = 0x88cc,
+	ETHERTYPE_CISCO_METADATA = 0x8909,
 	ETHERTYPE_ESIS = 0x890d,
+	ETHERTYPE_NSH = 0x894f,
 
 	ETHERNET_HEADER_BYTES = 14,
 	IPV4_HEADER_BYTES = 20,
@@ -159,6 +170,25 @@ enum packet_verdict packet_decode_ppp(const struct decode_conf *, struct packet 
 enum packet_verdict packet_decode_ppp_hdlc(const struct decode_conf *, struct packet *, struct cursor);
 enum packet_verdict packet_decode_cisco_hdlc(const struct decode_conf *, struct packet *, struct cursor);
 enum packet_verdict packet_decode_mpacket(const struct decode_conf *, struct packet *, struct cursor);
+
+/* IPv4 or IPv6 by the first four bits; 'otherwise' when they are neither. */
+enum packet_verdict packet_decode_ip(const struct decode_conf *, struct packet *, struct cursor,
+				     enum packet_verdict otherwise);
+
+/* A tunnel was entered. */
+static inline void
+packet_tunnel(struct packet *p, enum packet_tunnel tunnel)
+{
+	p->tunnels |= (uint8_t)tunnel;
+	p->has_outer = true;
+}
+
+static inline void
+packet_vni(struct packet *p, uint32_t vni)
+{
+	p->vni = vni;
+	p->has_outer = true;
+}
 
 /* The path for every kind of packet; packet_decode() takes a shorter one where it gives the same. */
 enum packet_verdict packet_decode_general(const struct decode_conf *, struct packet *);

@@ -37,6 +37,18 @@ decode_llc(const struct decode_conf *conf, struct packet *p, uint16_t length, st
 	return PACKET_CORRUPT;
 }
 
+/* A frame inside another is told with the one around it; with link types that are not Ethernet the captured bytes stand
+ * for that, as in the reference. */
+static void
+note_ethernet(struct packet *p, uint16_t offset)
+{
+	if (p->ethernet_offset != PACKET_NO_OFFSET || !p->is_ethernet) {
+		p->outer_ethernet_offset = p->ethernet_offset != PACKET_NO_OFFSET ? p->ethernet_offset : 0;
+		p->has_outer = true;
+	}
+	p->ethernet_offset = offset;
+}
+
 enum packet_verdict
 packet_decode_ethernet(const struct decode_conf *conf, struct packet *p, struct cursor c)
 {
@@ -48,7 +60,7 @@ packet_decode_ethernet(const struct decode_conf *conf, struct packet *p, struct 
 	/* At least one byte has to follow the type. */
 	if (offset > PACKET_HEADER_OFFSET_MAX || cursor_left(&c) == 0)
 		return PACKET_CORRUPT;
-	p->ethernet_offset = (uint16_t)offset;
+	note_ethernet(p, (uint16_t)offset);
 
 	for (unsigned tags = 0; type == ETHERTYPE_VLAN || type == ETHERTYPE_SERVICE_VLAN; tags++) {
 		uint16_t id = cursor_be16(&c) & 0x0fff;

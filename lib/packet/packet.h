@@ -46,6 +46,19 @@ enum packet_verdict {
 	PACKET_FILTERED,
 };
 
+/* What was passed on the way to the innermost packet: names that the record gets (packet_tunnel_names). */
+enum packet_tunnel {
+	TUNNEL_GRE = 1 << 0,
+	TUNNEL_PPPOE = 1 << 1,
+	TUNNEL_PPP = 1 << 2,
+	TUNNEL_MPLS = 1 << 3,
+	TUNNEL_GTP = 1 << 4,
+	TUNNEL_VXLAN = 1 << 5,
+	TUNNEL_VXLAN_GPE = 1 << 6,
+	TUNNEL_GENEVE = 1 << 7,
+	PACKET_TUNNELS = 8,
+};
+
 struct session;
 struct rte_mbuf;
 
@@ -77,6 +90,11 @@ struct packet {
 	uint16_t ethernet_offset; /* of the innermost Ethernet header, or PACKET_NO_OFFSET */
 	uint16_t vlan;		  /* the first tag id that is not zero, outermost first; 0: none */
 	bool vlan_from_link;	  /* 'vlan' came from a LINUX_SLL tag or the NIC, not from an Ethernet header */
+	bool has_outer;		  /* one of the next four says something */
+	uint8_t tunnels;	  /* of enum packet_tunnel */
+	uint8_t outer_ip_version; /* 0: there is no IP header around the innermost one */
+	uint16_t outer_ip_offset;
+	uint16_t outer_ethernet_offset; /* of the frame around the innermost one, or PACKET_NO_OFFSET */
 	uint32_t vni;
 	uint16_t ip_offset;	   /* of the innermost IP header */
 	uint32_t transport_offset; /* of what follows the IP header and its extensions; non-IP: of the protocol's header

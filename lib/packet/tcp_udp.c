@@ -78,6 +78,8 @@ udp_restore(struct packet *p, const struct packet *outer)
 	p->payload_offset = outer->payload_offset;
 	p->payload_bytes = outer->payload_bytes;
 	p->data_bytes = outer->data_bytes;
+	p->outer_ip_version = outer->outer_ip_version;
+	p->outer_ip_offset = outer->outer_ip_offset;
 }
 
 enum packet_verdict
@@ -98,8 +100,10 @@ packet_decode_udp(const struct decode_conf *conf, struct packet *p, struct curso
 	handle = udp_port_handler(conf, destination_port);
 	if (unlikely(handle != NULL) && p->payload_bytes > 8) {
 		struct packet outer = *p;
-		enum packet_verdict verdict = handle(conf, p, c);
+		enum packet_verdict verdict;
 
+		p->data_bytes = 0;
+		verdict = handle(conf, p, c);
 		if (verdict != PACKET_UNKNOWN_IP)
 			return verdict;
 		udp_restore(p, &outer);

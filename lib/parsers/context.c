@@ -8,7 +8,7 @@
 COUNTER_LOSS(alloc_failed, "parser.alloc_failed", "allocations of parsers that parserMemory had no room for",
 	     LEDGER_NONE);
 
-enum { LOWER_MAX = RECORD_VALUE_BYTES_MAX, HEX_MAX = 2048, FORMAT_MAX = 512 };
+enum { HEX_MAX = 2048, FORMAT_MAX = 512 };
 
 struct record *
 context_record(struct shrike_ctx *ctx)
@@ -172,9 +172,9 @@ void
 shrike_emit_lower(struct shrike_ctx *ctx, unsigned field, const void *text, size_t size)
 {
 	const char *in = text;
-	char lower[LOWER_MAX];
+	char *lower = ctx->parsing->lower;
 
-	if (size > sizeof(lower)) {
+	if (size > LOWER_MAX) {
 		/* record_add_str() cuts it and says so. */
 		shrike_emit_bytes(ctx, field, text, size);
 		return;

@@ -11,7 +11,7 @@ enum {
 	ATTACHED_MAX = 31, /* parsers on one session */
 	ATTACHED_FIRST = 4,
 	TRANSPORTS = 3,
-	PACKET_PROTOCOL_IDS = 64,
+	LOWER_MAX = RECORD_VALUE_BYTES_MAX,
 };
 
 /* A parser as configured. */
@@ -118,6 +118,7 @@ struct parsing {
 	const struct digest_algorithms *algorithms;
 	field_id protocol, tags;
 	uint16_t worker;
+	char lower[LOWER_MAX]; /* not on the stack, where it would be zeroed for every call */
 };
 
 struct shrike_ctx {

@@ -59,13 +59,25 @@ find_fields(struct session_fields *f)
 		const char *name;
 		field_id *id;
 	} wanted[] = {
-		{"source.mac", &f->mac[0]},    {"destination.mac", &f->mac[1]},
-		{"srcTTL", &f->ttl[0]},	       {"dstTTL", &f->ttl[1]},
-		{"srcDscp", &f->dscp[0]},      {"dstDscp", &f->dscp[1]},
-		{"network.vlan.id", &f->vlan}, {"dot1q.id", &f->dot1q},
-		{"dot1ad.id", &f->dot1ad},     {"icmp.type", &f->icmp_type},
-		{"icmp.code", &f->icmp_code},  {"tags", &f->tags},
-		{"protocol", &f->protocol},    {"sctp.protoId", &f->sctp_protocol},
+		{"source.mac", &f->mac[0]},
+		{"destination.mac", &f->mac[1]},
+		{"srcOuterMac", &f->outer_mac[0]},
+		{"dstOuterMac", &f->outer_mac[1]},
+		{"srcOuterIp", &f->outer_ip[0]},
+		{"dstOuterIp", &f->outer_ip[1]},
+		{"vni", &f->vni},
+		{"srcTTL", &f->ttl[0]},
+		{"dstTTL", &f->ttl[1]},
+		{"srcDscp", &f->dscp[0]},
+		{"dstDscp", &f->dscp[1]},
+		{"network.vlan.id", &f->vlan},
+		{"dot1q.id", &f->dot1q},
+		{"dot1ad.id", &f->dot1ad},
+		{"icmp.type", &f->icmp_type},
+		{"icmp.code", &f->icmp_code},
+		{"tags", &f->tags},
+		{"protocol", &f->protocol},
+		{"sctp.protoId", &f->sctp_protocol},
 	};
 
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {

@@ -164,6 +164,58 @@ note_macs(struct session_table *t, struct session *s, const struct packet *p)
 	note_mac(t, s, !p->direction, macs);
 }
 
+/* Which side is the source does not matter: both packets of a tunnel that answers name both of its ends on both sides,
+ * as in the reference. */
+static void
+note_outer_ip(struct session_table *t, struct session *s, const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+	unsigned size = p->outer_ip_version == 6 ? 16 : 4;
+
+	cursor_skip(&c, p->outer_ip_offset + (p->outer_ip_version == 6 ? 8u : 12u));
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t address[16] = {[10] = 0xff, [11] = 0xff};
+		const uint8_t *bytes = cursor_take(&c, size);
+
+		if (bytes == NULL)
+			return;
+		memcpy(address + 16 - size, bytes, size);
+		session_add_ip(t, s, t->fields.outer_ip[i], address);
+	}
+}
+
+static void
+note_outer_macs(struct session_table *t, struct session *s, const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+	char text[MAC_TEXT];
+
+	cursor_skip(&c, p->outer_ethernet_offset);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint8_t *mac = cursor_take(&c, MAC_BYTES);
+
+		if (mac == NULL)
+			return;
+		mac_text(mac, text);
+		session_add_str(t, s, t->fields.outer_mac[i], text, MAC_TEXT);
+	}
+}
+
+static void
+note_outer(struct session_table *t, struct session *s, const struct packet *p)
+{
+	for (unsigned i = 0; i < PACKET_TUNNELS; i++)
+		if ((p->tunnels & 1u << i) != 0)
+			session_add_str(t, s, t->fields.protocol, packet_tunnel_names[i],
+					strlen(packet_tunnel_names[i]));
+	if (p->vni != 0)
+		session_add_int(t, s, t->fields.vni, p->vni);
+	if (p->outer_ip_version != 0)
+		note_outer_ip(t, s, p);
+	if (p->outer_ethernet_offset != PACKET_NO_OFFSET)
+		note_outer_macs(t, s, p);
+}
+
 void
 session_first_packet(struct session_table *t, struct session *s, const struct packet *p)
 {
@@ -181,6 +233,8 @@ session_first_packet(struct session_table *t, struct session *s, const struct pa
 	/* A tag inside a tunnel or of a cooked header is no dot1q of the frame's own; one that the NIC took out is. */
 	if (p->vlan != 0 && !has_tag)
 		note_vlan(t, s, p->vlan | (p->vlan_from_link && p->link_type == LINK_ETHERNET ? VLAN_DOT1Q : 0));
+	if (unlikely(p->has_outer))
+		note_outer(t, s, p);
 }
 
 static bool

@@ -163,6 +163,7 @@ struct sctp_walk {
 /* The core fields that the table itself emits. */
 struct session_fields {
 	field_id mac[2], ttl[2], dscp[2];
+	field_id outer_mac[2], outer_ip[2], vni;
 	field_id vlan, dot1q, dot1ad, icmp_type, icmp_code, tags, protocol, sctp_protocol;
 };
 
@@ -266,6 +267,7 @@ struct attachment *session_attach(struct session_table *, struct session *);
 
 /* session_record.c: values of live sessions. Nothing fails: what finds no room is counted. */
 void session_add_int(struct session_table *, struct session *, field_id, int64_t);
+void session_add_ip(struct session_table *, struct session *, field_id, const uint8_t address[16]);
 void session_add_str(struct session_table *, struct session *, field_id, const char *text, size_t size);
 void session_add_tag(struct session_table *, struct session *, const char *tag);
 

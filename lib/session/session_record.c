@@ -211,6 +211,17 @@ session_add_int(struct session_table *t, struct session *s, field_id field, int6
 }
 
 void
+session_add_ip(struct session_table *t, struct session *s, field_id field, const uint8_t address[16])
+{
+	struct record *r = record_of(t, s);
+
+	if (r != NULL)
+		added(t, s, record_add_ip(t->records, r, field, address));
+	else
+		COUNTER_ADD(t->counters, value_lost, 1);
+}
+
+void
 session_add_str(struct session_table *t, struct session *s, field_id field, const char *text, size_t size)
 {
 	struct record *r = record_of(t, s);
