@@ -60,6 +60,8 @@ shrike_join(struct shrike_ctx *ctx, struct shrike_buffer *b, struct cursor in, u
 	if (b->skip > 0)
 		pass_over(b, &in);
 	*joined = in;
+	if (b->has_lost)
+		return false;
 	if (b->used == 0)
 		return true;
 	if ((uint64_t)b->used + cursor_left(&in) > max || !reserve(ctx, b, b->used + cursor_left(&in)))
@@ -95,7 +97,8 @@ shrike_keep(struct shrike_ctx *ctx, struct shrike_buffer *b, struct cursor rest)
 		b->used = (uint32_t)size;
 		return;
 	}
-	if (reserve(ctx, b, size))
+	b->has_lost = !reserve(ctx, b, size);
+	if (!b->has_lost)
 		append(b, rest);
 }
 

@@ -158,6 +158,7 @@ struct shrike_buffer {
 	uint8_t *bytes;
 	uint32_t used, capacity;
 	uint64_t skip;
+	bool has_lost; /* there was no memory for what had to be kept: shrike_join() is false from then on */
 };
 bool shrike_join(struct shrike_ctx *, struct shrike_buffer *, struct cursor in, uint32_t max, struct cursor *joined);
 void shrike_keep(struct shrike_ctx *, struct shrike_buffer *, struct cursor rest);

@@ -202,7 +202,7 @@ decode(struct shrike_ctx *ctx, struct ssh_state *state, struct cursor in)
 	struct ssh_side *side = &state->side[shrike_direction(ctx)];
 	struct cursor joined;
 
-	if (!shrike_join(ctx, &side->buffer, in, PACKET_MAX + LENGTH_BYTES + BANNER_MAX, &joined)) {
+	if (!shrike_join(ctx, &side->buffer, in, SHRIKE_ALLOC_MAX, &joined)) {
 		stop_decoding(ctx, state);
 		return;
 	}

@@ -87,8 +87,8 @@ TEST(an_unknown_ip_protocol_is_a_session_of_the_addresses_as_sent)
 	EXPECT(!flow_key_equal(&p.key, &q.key));
 	EXPECT_EQ(decode_saving("all", "-ip:99", &f).verdict, PACKET_UNKNOWN_IP);
 	EXPECT_EQ(decode_saving("-all", NULL, &f).verdict, PACKET_UNKNOWN_IP);
-	g = frame_of_protocol(47);
-	EXPECT_EQ(decode_saving("ip:GRE", NULL, &g).verdict, PACKET_OK);
+	g = frame_of_protocol(112);
+	EXPECT_EQ(decode_saving("ip:VRRP", NULL, &g).verdict, PACKET_OK);
 }
 
 TEST(ip_protocol_255_and_pseudo_ethertypes_are_sessions_without_asking)
