@@ -12,6 +12,7 @@
 enum { BENCH_MEMORY_BYTES = 16 << 20, BENCH_RECORD_CHUNKS = 65536 };
 
 struct bench {
+	struct conf *conf; /* parsers hold texts of it */
 	struct parsers *parsers;
 	struct parsing *parsing;
 	struct record_pool *records;
@@ -61,12 +62,12 @@ static inline void
 bench_create(struct bench *b, enum shrike_transport transport, const char *const *overrides, unsigned n_overrides)
 {
 	struct conf_params params = {.overrides = overrides, .n_overrides = n_overrides};
-	struct conf *conf = conf_load(&params, stderr);
 	struct parsing_params p;
 
 	memset(b, 0, sizeof(*b));
 	b->transport = transport;
-	b->parsers = conf != NULL ? parsers_create(conf) : NULL;
+	b->conf = conf_load(&params, stderr);
+	b->parsers = b->conf != NULL ? parsers_create(b->conf) : NULL;
 	b->records = record_pool_create(BENCH_RECORD_CHUNKS, 0, &b->counters);
 	p = (struct parsing_params){.parsers = b->parsers,
 				    .records = b->records,
@@ -78,7 +79,6 @@ bench_create(struct bench *b, enum shrike_transport transport, const char *const
 		fprintf(stderr, "cannot create what is measured\n");
 		exit(1);
 	}
-	/* The conf stays: parsers hold texts of it. */
 }
 
 static inline void
@@ -87,6 +87,7 @@ bench_destroy(struct bench *b)
 	parsing_destroy(b->parsing);
 	record_pool_destroy(b->records);
 	parsers_destroy(b->parsers);
+	conf_destroy(b->conf);
 }
 
 static inline void
