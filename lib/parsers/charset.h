@@ -1,4 +1,4 @@
-/* Texts in the charsets of mail to UTF-8, by iconv(3).
+/* Texts in the charsets of mail to UTF-8, as iconv(3) has them.
  *
  * Opening a converter reads files and allocates, so a worker opens all it will ever have at start; a charset that is
  * not in the table, or that this machine's C library does not have, is unknown. Converting does neither.

@@ -2,6 +2,7 @@
 #include "encoded_words.h"
 #include "test.h"
 
+#include <iconv.h>
 #include <stdlib.h>
 
 static struct encoded_words *
@@ -155,5 +156,30 @@ TEST(a_converter_begins_anew_after_a_text_that_failed)
 	out.used = 0;
 	EXPECT(charset_to_utf8(c, "iso-2022-jp", 11, "Fa", 2, &out));
 	EXPECT(out.used == 2 && memcmp(bytes, "Fa", 2) == 0);
+	charsets_destroy(c);
+}
+
+TEST(charsets_of_one_byte_are_what_iconv_says)
+{
+	static const char *const names[] = {"KOI8-R", "CP1251", "ISO-8859-15", "MACINTOSH",
+					    "VISCII", "CP874",	"ISO-8859-8"};
+	struct charsets *c = charsets_create();
+
+	REQUIRE(c != NULL);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		iconv_t converter = iconv_open("UTF-8", names[i]);
+
+		REQUIRE(converter != (iconv_t)-1);
+		for (unsigned b = 0; b < 256; b++) {
+			char byte = (char)b, *from = &byte, expected[8] = {0}, *to = expected, ours[8] = {0};
+			size_t left = 1, room = sizeof(expected);
+			struct charset_out out = {.bytes = ours, .size = sizeof(ours)};
+			bool is_one = iconv(converter, &from, &left, &to, &room) == 0;
+
+			EXPECT_EQ(charset_to_utf8(c, names[i], strlen(names[i]), &byte, 1, &out), is_one);
+			EXPECT(!is_one || memcmp(ours, expected, sizeof(ours)) == 0);
+		}
+		iconv_close(converter);
+	}
 	charsets_destroy(c);
 }
