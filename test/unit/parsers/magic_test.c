@@ -125,8 +125,7 @@ TEST(libmagic_is_asked_as_the_mode_says)
 TEST(every_truncation_stays_within_its_bytes)
 {
 	static const char *const text[] = {"<!DOCTYPE svg",
-					   "\x7f"
-					   "ELF01234567890123",
+					   "\177ELF01234567890123",
 					   "OggS................................\1vorbis......",
 					   "RIFF....AVI ",
 					   "#!/usr/bin/ruby",
