@@ -6,6 +6,8 @@
  *	have timed out, the same again with as many new flows, until there were GENERATIONS (1) of them.
  *   make_flows headers OUT.pcap FLOWS
  *	TCP handshakes and nothing more: SYN, SYN-ACK and ACK of each flow, random order
+ *   make_flows download OUT.pcap FLOWS GENERATIONS   HTTP downloads of 64 KB, FLOWS at once; make_flows
+ *download-source: the same bytes that nobody decodes
  *
  * Deterministic: the same arguments give the same bytes. */
 #include <stdint.h>
@@ -15,8 +17,9 @@
 
 #include <arpa/inet.h>
 
-enum { ETHERNET = 14, IPV4 = 20, UDP = 8, TCP = 20, UDP_PAYLOAD = 22, FRAME_MAX = 64 };
-enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, FLAG_SYN = 2, FLAG_ACK = 16 };
+enum { ETHERNET = 14, IPV4 = 20, UDP = 8, TCP = 20, UDP_PAYLOAD = 22, FRAME_MAX = 1536 };
+enum { DOWNLOAD_ROUNDS = 50, DOWNLOAD_BODY_FROM = 5, DOWNLOAD_BODY = 1460 };
+enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, FLAG_SYN = 2, FLAG_PSH = 8, FLAG_ACK = 16 };
 
 /* UDP sessions end after 30 s of silence. */
 enum { GENERATION_GAP_US = 40000000 };
@@ -121,6 +124,65 @@ handshake_frame(uint8_t *frame, uint32_t flow, unsigned round)
 	return put_headers(frame, PROTOCOL_TCP, ends[from], ends[!from], TCP);
 }
 
+static unsigned
+tcp_frame(uint8_t *frame, uint32_t flow, unsigned from, uint32_t number, uint32_t acknowledged, const void *bytes,
+	  unsigned size)
+{
+	uint8_t *tcp = frame + ETHERNET + IPV4;
+	uint32_t ends[2] = {0x0A000000 + flow, 0xC0A80202};
+	unsigned ports[2] = {1024 + flow % 50000, 80};
+
+	memset(tcp, 0, TCP);
+	put16(tcp, ports[from]);
+	put16(tcp + 2, ports[!from]);
+	put32(tcp + 4, number);
+	put32(tcp + 8, acknowledged);
+	tcp[12] = 0x50;
+	tcp[13] = FLAG_PSH | FLAG_ACK;
+	put16(tcp + 14, 65535);
+	memcpy(tcp + TCP, bytes, size);
+	return put_headers(frame, PROTOCOL_TCP, ends[from], ends[!from], TCP + size);
+}
+
+/* A request, the head of its response, and 45 segments of body: 64 KB. */
+static unsigned
+download_frame(uint8_t *frame, uint32_t flow, unsigned round)
+{
+	static const uint8_t body[DOWNLOAD_BODY] = {0x7f, 'E', 'L', 'F', 2, 1};
+	static const uint8_t more[DOWNLOAD_BODY];
+	uint32_t client = flow * 2654435761u + 1, server = flow * 40503u + 8;
+	char request[256], head[256];
+	unsigned request_size, head_size, part = round - DOWNLOAD_BODY_FROM;
+
+	if (round < 3)
+		return handshake_frame(frame, flow, round);
+	request_size =
+		(unsigned)snprintf(request, sizeof(request),
+				   "GET /files/%u?v=1 HTTP/1.1\r\nHost: host%u.example\r\nUser-Agent: bench/1\r\n"
+				   "Accept: */*\r\n\r\n",
+				   flow, flow % 5000);
+	head_size = (unsigned)snprintf(head, sizeof(head),
+				       "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: application/octet-stream\r\n"
+				       "Content-Length: %u\r\n\r\n",
+				       (DOWNLOAD_ROUNDS - DOWNLOAD_BODY_FROM) * DOWNLOAD_BODY);
+	if (round == 3)
+		return tcp_frame(frame, flow, 0, client, server, request, request_size);
+	if (round == 4)
+		return tcp_frame(frame, flow, 1, server, client + request_size, head, head_size);
+	return tcp_frame(frame, flow, 1, server + head_size + part * DOWNLOAD_BODY, client + request_size,
+			 part == 0 ? body : more, DOWNLOAD_BODY);
+}
+
+/* The same bytes under an ethertype for experiments (IEEE 802 9.2), which nobody decodes. */
+static unsigned
+source_frame(uint8_t *frame, uint32_t flow, unsigned round)
+{
+	unsigned size = download_frame(frame, flow, round);
+
+	put16(frame + ETHERNET - 2, 0x88b5);
+	return size;
+}
+
 struct trace {
 	FILE *out;
 	uint32_t *order; /* of FLOWS flows */
@@ -178,26 +240,57 @@ write_trace(struct trace *t, unsigned generations)
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: make_flows udp OUT FLOWS ROUNDS [GENERATIONS] | make_flows headers OUT FLOWS\n");
+	fprintf(stderr, "usage: make_flows udp OUT FLOWS ROUNDS [GENERATIONS] | make_flows headers OUT FLOWS |\n"
+			"       make_flows download OUT FLOWS GENERATIONS | make_flows download-source OUT FLOWS "
+			"GENERATIONS\n");
 	return 2;
+}
+
+static unsigned
+number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+/* False: no such kind, or not its arguments. */
+static int
+read_arguments(int argc, char **argv, struct trace *t, unsigned *generations)
+{
+	const char *kind = argc > 3 ? argv[1] : "";
+
+	*generations = 1;
+	if (strcmp(kind, "udp") == 0 && (argc == 5 || argc == 6)) {
+		t->rounds = number(argv[4]);
+		t->make = udp_frame;
+		if (argc == 6)
+			*generations = number(argv[5]);
+		return 1;
+	}
+	if (strcmp(kind, "headers") == 0 && argc == 4) {
+		t->rounds = 3;
+		t->make = handshake_frame;
+		return 1;
+	}
+	if (strncmp(kind, "download", 8) != 0 || argc != 5)
+		return 0;
+	t->rounds = DOWNLOAD_ROUNDS;
+	t->make = strcmp(kind, "download") == 0 ? download_frame : source_frame;
+	*generations = number(argv[4]);
+	return 1;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct trace t = {.rounds = 3, .make = handshake_frame};
-	int udp = (argc == 5 || argc == 6) && strcmp(argv[1], "udp") == 0;
+	struct trace t = {0};
+	unsigned generations;
 
-	if (!udp && !(argc == 4 && strcmp(argv[1], "headers") == 0))
+	if (!read_arguments(argc, argv, &t, &generations))
 		return usage();
-	if (udp) {
-		t.rounds = (unsigned)strtoul(argv[4], NULL, 10);
-		t.make = udp_frame;
-	}
-	t.flows = (uint32_t)strtoul(argv[3], NULL, 10);
+	t.flows = number(argv[3]);
 	t.out = fopen(argv[2], "wb");
-	if (t.out == NULL || setvbuf(t.out, NULL, _IOFBF, 1 << 20) != 0 ||
-	    write_trace(&t, argc == 6 ? (unsigned)strtoul(argv[5], NULL, 10) : 1) != 0 || fclose(t.out) != 0) {
+	if (t.out == NULL || setvbuf(t.out, NULL, _IOFBF, 1 << 20) != 0 || write_trace(&t, generations) != 0 ||
+	    fclose(t.out) != 0) {
 		perror(argv[2]);
 		return 1;
 	}

@@ -121,6 +121,23 @@ TEST(libmagic_is_asked_as_the_mode_says)
 	EXPECT_STR(OF(MAGIC_MODE_LIBMAGIC_NO_TEXT, "plain words"), "application/octet-stream");
 }
 
+TEST(what_libmagic_said_is_remembered_for_the_same_beginning_only)
+{
+	struct magic *m = magic_create(MAGIC_MODE_LIBMAGIC);
+	char words[64] = "plain words in a row, and then some more of them, on ";
+
+	REQUIRE(m != NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		EXPECT_STR(magic_of(m, words, sizeof(words) - 1), "text/plain");
+		EXPECT_STR(magic_of(m, "\x1f\x8b\x08\0\0\0\0\0\0\3", 10), "application/gzip");
+		EXPECT_STR(magic_of(m, words, 20), "text/plain");
+	}
+	words[0] = '\x01';
+	words[1] = '\0';
+	EXPECT_STR(magic_of(m, words, sizeof(words) - 1), "application/octet-stream");
+	magic_destroy(m);
+}
+
 /* Every prefix of every kind at an unmapped page. */
 TEST(every_truncation_stays_within_its_bytes)
 {
