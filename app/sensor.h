@@ -13,6 +13,7 @@
 #include "document.h"
 #include "eal.h"
 #include "export.h"
+#include "fragments.h"
 #include "known.h"
 #include "options.h"
 #include "port.h"
@@ -39,6 +40,7 @@ struct sensor {
 	const struct conf *conf;
 	struct app_conf app;
 	struct session_conf session_conf;
+	struct fragments_conf fragments_conf;
 	struct writer_conf writer_conf;
 	struct document_conf document_conf;
 	struct export_conf export_conf;

@@ -117,6 +117,7 @@ fill(struct sensor *s)
 	conf_fill(conf, &app_settings_group, &s->app);
 	conf_fill(conf, &session_settings_group, &s->session_conf);
 	conf_fill(conf, &tcp_settings_group, &s->session_conf.tcp);
+	conf_fill(conf, &fragments_settings_group, &s->fragments_conf);
 	conf_fill(conf, &writer_settings_group, &s->writer_conf);
 	conf_fill(conf, &document_settings_group, &s->document_conf);
 	conf_fill(conf, &export_settings_group, &s->export_conf);

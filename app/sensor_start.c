@@ -221,6 +221,7 @@ start_workers(struct sensor *s)
 		.decode = s->decode,
 		.secret = &s->secret,
 		.sessions = &s->session_conf,
+		.fragments = &s->fragments_conf,
 		.max_sessions = s->app.max_sessions / s->n_workers,
 		.record_chunks = s->app.record_chunks,
 		.parsers = s->parsers,

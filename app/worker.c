@@ -54,6 +54,7 @@ struct worker {
 	struct counters counters;
 	struct record_pool *pool;
 	struct record_id_source ids;
+	struct fragments *fragments;
 	struct session_table *sessions;
 	struct worker_payload payload;
 	struct writer_stream *stream;
@@ -102,6 +103,13 @@ create_parts(struct worker *w, const struct worker_params *params)
 		.before_save = worker_payload_before_save,
 		.context = &w->payload,
 	};
+	struct fragments_params fragments = {
+		.conf = params->fragments,
+		.decode = params->decode,
+		.secret = params->secret,
+		.counters = &w->counters,
+		.n_workers = params->n_workers,
+	};
 
 	w->burst = calloc(1, sizeof(*w->burst));
 	w->linear = vmem_reserve((size_t)BURST_MAX * PACKET_BYTES_MAX);
@@ -109,6 +117,9 @@ create_parts(struct worker *w, const struct worker_params *params)
 	if (w->burst == NULL || w->linear == NULL || w->pool == NULL)
 		return false;
 	if (record_id_init(&w->ids, params->sequential_ids, params->node, params->index) != 0)
+		return false;
+	w->fragments = fragments_create(&fragments);
+	if (w->fragments == NULL)
 		return false;
 	table.records = w->pool;
 	w->sessions = session_table_create(&table);
@@ -151,6 +162,7 @@ worker_destroy(struct worker *w)
 		record_free(w->pool, w->outgoing);
 	port_free_burst(w->held + w->next_held, w->n_held - w->next_held);
 	writer_stream_destroy(w->stream);
+	fragments_destroy(w->fragments);
 	session_table_destroy(w->sessions);
 	worker_payload_fini(&w->payload);
 	record_pool_destroy(w->pool);
@@ -253,6 +265,7 @@ task_step(struct worker *w)
 	case TASK_FLUSH:
 		if (!session_room(w->sessions, EXPIRE_MAX) || !session_flush(w->sessions, EXPIRE_MAX))
 			return false;
+		fragments_flush(w->fragments);
 		session_clock_reset(w->sessions);
 		w->clock_ns = w->expired_ns = w->expire_to_ns = 0;
 		w->task = w->after_flush;
@@ -275,6 +288,7 @@ expire_before(struct worker *w, uint64_t clock_ns)
 {
 	if (likely(clock_ns / NS_PER_S <= w->expired_ns / NS_PER_S))
 		return true;
+	fragments_expire(w->fragments, clock_ns);
 	w->expire_to_ns = clock_ns;
 	w->task = TASK_EXPIRE;
 	return task_step(w);
@@ -387,21 +401,38 @@ begin_run(struct worker *w, uint64_t *since)
 	stage_end(w, STAGE_SESSION, since);
 }
 
+/* What decode gave no key. True: it was a fragment, and the packet is the whole datagram now, with its session. */
+static bool
+take_fragment(struct worker *w, struct packet *p)
+{
+	if (p->verdict == PACKET_FRAGMENT && !fragments_push(w->fragments, p))
+		return false;
+	if (p->verdict != PACKET_OK) {
+		packet_count_verdict(&w->counters, p);
+		return false;
+	}
+	p->hash = flow_key_hash(&p->key, w->params.secret);
+	session_lookup(w->sessions, p);
+	if (p->fragments_differ && p->session != NULL)
+		session_add_tag(w->sessions, p->session, "ip-overlap");
+	w->looked_up = true;
+	return true;
+}
+
 /* A packet's way after decode. False: the pcap has no room for it yet, go on with it later (only in a replay). */
 static bool
 process_packet(struct worker *w, struct packet *p, uint64_t *since)
 {
 	bool has_payload;
 
-	if (unlikely(p->verdict != PACKET_OK)) {
-		packet_count_verdict(&w->counters, p);
+	if (unlikely(p->verdict != PACKET_OK) && !take_fragment(w, p))
 		return true;
-	}
 	if (!w->looked_up)
 		session_lookup(w->sessions, p);
 	stage_end(w, STAGE_SESSION, since);
 	if (unlikely(p->session == NULL)) {
 		COUNTER_ADD(&w->counters, no_session, 1);
+		w->looked_up = false;
 		return true;
 	}
 	/* First the evidence: a bug further down must not cost it. */

@@ -13,6 +13,7 @@
 
 #include "counters.h"
 #include "decode.h"
+#include "fragments.h"
 #include "parsing.h"
 #include "port.h"
 #include "record.h"
@@ -47,6 +48,7 @@ struct worker_params {
 	const struct decode_conf *decode;
 	const struct hash_secret *secret;
 	const struct session_conf *sessions;
+	const struct fragments_conf *fragments;
 	uint32_t max_sessions, record_chunks;
 	const struct parsers *parsers;
 	uint64_t payload_protocols; /* worker_payload_protocols() */

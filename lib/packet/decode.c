@@ -20,9 +20,7 @@ COUNTER(packet_corrupt, "packet.corrupt", "packets whose headers or lengths cont
 	LEDGER_OUT);
 COUNTER(packet_unknown_ether, "packet.unknown_ether", "packets of a link type, ethertype or LLC protocol not decoded",
 	LEDGER_PACKETS, LEDGER_OUT);
-COUNTER(packet_unknown_ip, "packet.unknown_ip", "packets of an IP protocol not decoded, IPv6 fragments among them",
-	LEDGER_PACKETS, LEDGER_OUT);
-COUNTER_LOSS(packet_fragment, "packet.fragment", "IPv4 fragments: not reassembled", LEDGER_PACKETS);
+COUNTER(packet_unknown_ip, "packet.unknown_ip", "packets of an IP protocol not decoded", LEDGER_PACKETS, LEDGER_OUT);
 COUNTER(packet_filtered, "packet.filtered", "packets that a filter drops", LEDGER_PACKETS, LEDGER_OUT);
 
 /* Distance at which frames are fetched ahead: about the time one takes, times the latency of the next cache. */
@@ -281,6 +279,7 @@ packet_count_verdict(struct counters *counters, const struct packet *p)
 {
 	switch ((enum packet_verdict)p->verdict) {
 	case PACKET_OK:
+	case PACKET_FRAGMENT: /* fragments_push() says what became of it */
 		break;
 	case PACKET_CORRUPT:
 		COUNTER_ADD(counters, packet_corrupt, 1);
@@ -290,9 +289,6 @@ packet_count_verdict(struct counters *counters, const struct packet *p)
 		break;
 	case PACKET_UNKNOWN_IP:
 		COUNTER_ADD(counters, packet_unknown_ip, 1);
-		break;
-	case PACKET_FRAGMENT:
-		COUNTER_ADD(counters, packet_fragment, 1);
 		break;
 	case PACKET_FILTERED:
 		COUNTER_ADD(counters, packet_filtered, 1);

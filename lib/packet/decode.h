@@ -80,7 +80,7 @@ void packet_key_endpoints(const struct decode_conf *, struct packet *, uint8_t p
 			  uint16_t destination_port);
 void packet_key_opaque(struct packet *, uint8_t protocol, const void *id, unsigned size);
 
-/* Ledger: one count per packet that is not PACKET_OK, by name. */
+/* Ledger: one count per packet that is neither PACKET_OK nor PACKET_FRAGMENT, by name. */
 void packet_count_verdict(struct counters *, const struct packet *);
 
 /* Fills tables, ids and hash of every packet of the burst: decode, then the table's hash for those with a key. */

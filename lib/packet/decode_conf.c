@@ -22,6 +22,10 @@ static const struct setting packet_settings[] = {
 	SETTING_BOOL(struct decode_settings, trim_ethernet_padding, "trimEthernetPadding", "false",
 		     "cut bytes beyond the IP length from stored packets and byte counts"),
 	SETTING_BOOL(struct decode_settings, track_esp, "trackESP", "false", "create sessions for IPsec ESP"),
+	SETTING_BOOL(struct decode_settings, keep_ipv4_fragments, "disableIp4Defrag", "false",
+		     "do not put IPv4 fragments together: the first one of a datagram is taken for all of it"),
+	SETTING_BOOL(struct decode_settings, keep_ipv6_fragments, "disableIp6Defrag", "false",
+		     "do not put IPv6 fragments together: they are packets of an unknown IP protocol"),
 };
 SETTINGS(packet, "Packets", packet_settings);
 
@@ -120,6 +124,8 @@ apply(struct decode_conf *conf, const struct decode_settings *settings)
 	}
 	conf->trim_ethernet_padding = settings->trim_ethernet_padding;
 	conf->track_esp = settings->track_esp;
+	conf->keep_ipv4_fragments = settings->keep_ipv4_fragments;
+	conf->keep_ipv6_fragments = settings->keep_ipv6_fragments;
 	conf->tracking = (uint8_t)settings->tracking;
 	conf->fast = !conf->trim_ethernet_padding;
 	conf->tcp = packet_protocol_find("tcp");

@@ -67,6 +67,7 @@ struct decode_settings {
 	int tracking; /* enum packet_tracking */
 	bool trim_ethernet_padding;
 	bool track_esp;
+	bool keep_ipv4_fragments, keep_ipv6_fragments;
 };
 
 /* What saveUnknownPackets asks for. */
@@ -85,9 +86,10 @@ struct decode_conf {
 	bool fast; /* no setting forbids packet_decode_fast() */
 	bool trim_ethernet_padding;
 	bool track_esp;
-	bool tracks;	  /* keys have tracking bytes */
-	uint8_t tracking; /* enum packet_tracking */
-	uint8_t tcp, udp; /* protocol ids */
+	bool keep_ipv4_fragments, keep_ipv6_fragments; /* not to be put together */
+	bool tracks;				       /* keys have tracking bytes */
+	uint8_t tracking;			       /* enum packet_tracking */
+	uint8_t tcp, udp;			       /* protocol ids */
 	uint32_t n_collapse;
 	struct collapse *collapse;
 	unsigned n_ethertypes, n_udp_ports;

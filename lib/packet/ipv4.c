@@ -1,15 +1,16 @@
 /* IPv4 (RFC 791).
  *
  * Checksums are not looked at: network cards compute those of the sending host after the capture. A total length of 0,
- * as segmentation offload leaves it, is corrupt, as in the reference. Fragments are not reassembled yet and have a
- * verdict of their own. */
+ * as segmentation offload leaves it, is corrupt, as in the reference. Fragments have a verdict of their own and are
+ * put together elsewhere (fragments.h). With disableIp4Defrag the first one is decoded as what it begins, and of the
+ * others nothing is known but addresses. */
 
 #include "decode_priv.h"
 
 #include <rte_branch_prediction.h>
 
 /* MF and the offset: whatever is set makes it a fragment (RFC 791 section 3.1). */
-enum { FRAGMENT_MASK = 0x3fff };
+enum { FRAGMENT_MASK = 0x3fff, FRAGMENT_OFFSET_MASK = 0x1fff };
 
 /* Bytes behind the outermost IP packet are padding of the link. */
 static void
@@ -56,9 +57,12 @@ packet_decode_ipv4(const struct decode_conf *conf, struct packet *p, struct curs
 	p->ip_protocol = header[9];
 	cursor_limit(&datagram, total_bytes);
 	cursor_skip(&datagram, header_bytes);
-	if ((read_be16(&header[6]) & FRAGMENT_MASK) != 0) {
+	if (unlikely((read_be16(&header[6]) & FRAGMENT_MASK) != 0)) {
 		packet_set_transport(p, &datagram);
-		return PACKET_FRAGMENT;
+		if (!conf->keep_ipv4_fragments)
+			return PACKET_FRAGMENT;
+		if ((read_be16(&header[6]) & FRAGMENT_OFFSET_MASK) != 0)
+			return PACKET_UNKNOWN_IP;
 	}
 	return packet_decode_ip_protocol(conf, p, header[9], datagram);
 }

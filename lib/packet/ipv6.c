@@ -1,8 +1,9 @@
 /* IPv6 (RFC 8200).
  *
  * Hop-by-hop, routing and destination headers are stepped over, at most EXTENSIONS_MAX of them and all within the
- * payload. A fragment header, even that of an atomic fragment, is an unknown IP protocol, as in the reference. Payload
- * length 0 means no payload: jumbograms are not decoded. */
+ * payload. Fragments, atomic ones too, are put together elsewhere (fragments.h): p->transport_offset is their fragment
+ * header. With disableIp6Defrag they are an unknown IP protocol, as in the reference. Payload length 0 means no
+ * payload: jumbograms are not decoded. */
 
 #include "decode_priv.h"
 
@@ -44,7 +45,7 @@ packet_decode_ipv6(const struct decode_conf *conf, struct packet *p, struct curs
 	}
 	if (p->ip_protocol == IP_PROTOCOL_FRAGMENT) {
 		packet_set_transport(p, &c);
-		return PACKET_UNKNOWN_IP;
+		return conf->keep_ipv6_fragments ? PACKET_UNKNOWN_IP : PACKET_FRAGMENT;
 	}
 	return packet_decode_ip_protocol(conf, p, p->ip_protocol, c);
 }

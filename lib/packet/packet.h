@@ -42,7 +42,7 @@ enum packet_verdict {
 	PACKET_CORRUPT,
 	PACKET_UNKNOWN_ETHER,
 	PACKET_UNKNOWN_IP,
-	PACKET_FRAGMENT, /* held or refused by reassembly; until that exists: counted */
+	PACKET_FRAGMENT, /* for fragments_push(), which counts it */
 	PACKET_FILTERED,
 };
 
@@ -95,6 +95,7 @@ struct packet {
 	uint8_t outer_ip_version; /* 0: there is no IP header around the innermost one */
 	uint16_t outer_ip_offset;
 	uint16_t outer_ethernet_offset; /* of the frame around the innermost one, or PACKET_NO_OFFSET */
+	bool fragments_differ;	  /* put together by fragments_push() from fragments that contradict each other */
 	uint32_t vni;
 	uint16_t ip_offset;	   /* of the innermost IP header */
 	uint32_t transport_offset; /* of what follows the IP header and its extensions; non-IP: of the protocol's header

@@ -121,6 +121,9 @@ bool session_pull_payload(struct session_table *, struct session *, struct sessi
 /* In before_save(), not for SESSION_SAVE_MID: what was waiting for bytes that did not come. */
 bool session_pull_last(struct session_table *, struct session *, struct session_chunk *);
 
+/* Adds a tag to the session's record; opens it. */
+void session_add_tag(struct session_table *, struct session *, const char *tag);
+
 /* A pointer of the caller's; NULL in a new session. */
 void **session_slot(struct session_table *, struct session *);
 uint64_t session_last_ns(const struct session *); /* time of its last packet */

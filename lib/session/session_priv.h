@@ -269,7 +269,6 @@ struct attachment *session_attach(struct session_table *, struct session *);
 void session_add_int(struct session_table *, struct session *, field_id, int64_t);
 void session_add_ip(struct session_table *, struct session *, field_id, const uint8_t address[16]);
 void session_add_str(struct session_table *, struct session *, field_id, const char *text, size_t size);
-void session_add_tag(struct session_table *, struct session *, const char *tag);
 
 /* Everything that is known of the session without its record goes into 'r'. */
 void session_record_fill(struct session_table *, struct session *, struct record *r);

@@ -176,3 +176,12 @@ def five_tuple(packet):
         return None
     ports = struct.unpack_from(">HH", b, size)
     return protocol, frozenset(((bytes(source), ports[0]), (bytes(destination), ports[1])))
+
+
+TUNNEL_PORTS = {2152, 4789, 4790, 6081}
+
+
+def may_be_fragment(packet):
+    """An IP fragment, or something that may carry one: whatever is no plain TCP, UDP or SCTP."""
+    tuple_ = five_tuple(packet)
+    return tuple_ is None or any(port in TUNNEL_PORTS for _, port in tuple_[1])

@@ -97,6 +97,22 @@ TEST(ipv4_fragments_have_their_own_verdict)
 	}
 }
 
+TEST(without_reassembly_the_first_ipv4_fragment_is_decoded_and_the_others_are_unknown)
+{
+	struct decode_conf *conf = frames_conf(&(struct decode_settings){.keep_ipv4_fragments = true});
+	struct frame f = {.size = 0};
+
+	REQUIRE(conf != NULL);
+	frame_ipv4(&f, IP_PROTOCOL_TCP, TCP_HEADER_BYTES + 4);
+	frame_tcp(&f, 1, 2);
+	frame_zero(&f, 4);
+	frame_set_be16(&f, 6, 0x2000);
+	EXPECT_EQ(frames_decode(conf, LINK_RAW, f.bytes, f.size).verdict, PACKET_OK);
+	frame_set_be16(&f, 6, 0x2003);
+	EXPECT_EQ(frames_decode(conf, LINK_RAW, f.bytes, f.size).verdict, PACKET_UNKNOWN_IP);
+	decode_conf_destroy(conf);
+}
+
 TEST(ipv6_header_fields_are_kept)
 {
 	struct frame f = {.size = 0};
@@ -161,10 +177,11 @@ TEST(an_ipv6_extension_beyond_the_payload_is_corrupt)
 	EXPECT_EQ(p.ip_protocol, IP_PROTOCOL_HOPOPTS);
 }
 
-TEST(ipv6_fragments_are_an_unknown_ip_protocol)
+TEST(ipv6_fragments_have_their_own_verdict_or_are_an_unknown_ip_protocol)
 {
 	struct decode_conf *conf = frames_conf(
-		&(struct decode_settings){.save_unknown_packets = {.item = (const char *[]){"all"}, .n = 1}});
+		&(struct decode_settings){.save_unknown_packets = {.item = (const char *[]){"all"}, .n = 1},
+					  .keep_ipv6_fragments = true});
 	struct frame f = {.size = 0};
 	struct packet p;
 
@@ -176,6 +193,10 @@ TEST(ipv6_fragments_are_an_unknown_ip_protocol)
 	p = frames_decode(conf, LINK_RAW, f.bytes, f.size);
 	EXPECT_EQ(p.verdict, PACKET_UNKNOWN_IP);
 	EXPECT_EQ(p.ip_protocol, IP_PROTOCOL_FRAGMENT);
+	p = frames_decode_default(LINK_RAW, &f);
+	EXPECT_EQ(p.verdict, PACKET_FRAGMENT);
+	EXPECT_EQ(p.transport_offset, 40);
+	EXPECT_EQ(p.transport_bytes, 16);
 	decode_conf_destroy(conf);
 }
 
