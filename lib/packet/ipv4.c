@@ -27,8 +27,9 @@ packet_ip_accept(const struct decode_conf *conf, struct packet *p, uint8_t versi
 {
 	if (unlikely(conf->trim_ethernet_padding && p->ip_version == 0))
 		trim_padding(p, offset + bytes);
-	/* The reference takes an outer header at offset 0 for none. */
-	if (unlikely(p->ip_version != 0 && p->ip_offset != 0)) {
+	/* The reference takes an outer header at offset 0 for none. One at the same offset is this one, before its
+	 * fragments were put together. */
+	if (unlikely(p->ip_version != 0 && p->ip_offset != 0 && p->ip_offset != offset)) {
 		p->outer_ip_version = p->ip_version;
 		p->outer_ip_offset = p->ip_offset;
 		p->has_outer = true;

@@ -95,7 +95,7 @@ struct packet {
 	uint8_t outer_ip_version; /* 0: there is no IP header around the innermost one */
 	uint16_t outer_ip_offset;
 	uint16_t outer_ethernet_offset; /* of the frame around the innermost one, or PACKET_NO_OFFSET */
-	bool fragments_differ;	  /* put together by fragments_push() from fragments that contradict each other */
+	bool fragments_differ;		/* put together by fragments_push() from fragments that contradict each other */
 	uint32_t vni;
 	uint16_t ip_offset;	   /* of the innermost IP header */
 	uint32_t transport_offset; /* of what follows the IP header and its extensions; non-IP: of the protocol's header
