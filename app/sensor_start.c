@@ -1,5 +1,6 @@
 /* Bringing the parts up: EAL, pools, input, workers, roles. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,6 +254,16 @@ start_workers(struct sensor *s)
 	return EXIT_FINE;
 }
 
+/* What may grow with traffic, at most; all of it is touched as it is used. */
+static void
+log_memory(const struct sensor *s)
+{
+	LOG_INFO("start.memory",
+		 "workers=%u sessions=%u records_kb=%" PRIu64 " tcp_hold_bytes=%" PRIu64 " parser_bytes=%" PRIu64,
+		 s->n_workers, s->app.max_sessions, (uint64_t)s->app.record_chunks * s->n_workers,
+		 s->session_conf.tcp.memory_bytes, s->app.parser_bytes);
+}
+
 static void
 set_exit_idle(struct sensor *s)
 {
@@ -312,6 +323,7 @@ sensor_start(struct sensor *s)
 	/* Each area's first page; those after it are made while the workers run. */
 	while (vmem_ahead_step())
 		;
+	log_memory(s);
 	set_exit_idle(s);
 	control_add_roles(s);
 	return EXIT_FINE;
