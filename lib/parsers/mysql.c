@@ -4,7 +4,19 @@
  * after which TLS begins); then the parser is done. A packet is a length of 3 bytes (LE), a sequence number and its
  * payload. Limits: VERSION_MAX_BYTES, LOGIN_MAX_BYTES. */
 
+#include <stdlib.h>
+
 #include "parser.h"
+
+struct mysql_conf {
+	bool long_logins;
+};
+
+static const struct setting mysql_settings[] = {
+	SETTING_BOOL(struct mysql_conf, long_logins, "mysqlLongLogins", "true",
+		     "MySQL logins of more than 255 bytes are read too, as clients with attributes send them"),
+};
+SETTINGS(mysql, "MySQL", mysql_settings);
 
 enum { F_USER, F_VERSION, N_FIELDS };
 
@@ -23,6 +35,7 @@ enum {
 	USER_OFFSET = 36,
 	LOGIN_MIN_BYTES = 32,
 	LOGIN_MAX_BYTES = 16384,
+	LOGIN_SHORT_MAX_BYTES = 255, /* without mysqlLongLogins */
 	BUFFER_MAX_BYTES = LOGIN_MAX_BYTES + UINT16_MAX,
 	SEQUENCE_MAX = 2,
 	CLIENT_SSL = 0x0800,
@@ -91,7 +104,7 @@ le24(struct cursor *c)
 
 /* The client's packet; its user is empty in an SSLRequest, which ends before it. */
 static enum read
-read_login(struct cursor c, uint32_t *size, bool *wants_tls, struct cursor *user)
+read_login(struct cursor c, uint32_t max, uint32_t *size, bool *wants_tls, struct cursor *user)
 {
 	struct cursor packet = c;
 	uint32_t length = le24(&c);
@@ -99,7 +112,7 @@ read_login(struct cursor c, uint32_t *size, bool *wants_tls, struct cursor *user
 
 	if (c.bad)
 		return READ_MORE;
-	if (length < LOGIN_MIN_BYTES || length > LOGIN_MAX_BYTES || sequence > SEQUENCE_MAX)
+	if (length < LOGIN_MIN_BYTES || length > max || sequence > SEQUENCE_MAX)
 		return READ_BAD;
 	*size = HEADER_BYTES + length;
 	if (cursor_left(&packet) < *size)
@@ -118,12 +131,13 @@ read_login(struct cursor c, uint32_t *size, bool *wants_tls, struct cursor *user
 static enum shrike_verdict
 login(struct shrike_ctx *ctx, struct mysql *s, struct cursor in)
 {
+	const struct mysql_conf *conf = shrike_shared(ctx);
+	uint32_t size, max = conf->long_logins ? LOGIN_MAX_BYTES : LOGIN_SHORT_MAX_BYTES;
 	struct cursor joined, user;
-	uint32_t size;
 
 	if (!s->has_version || !shrike_join(ctx, &s->buffer[0], in, BUFFER_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
-	switch (read_login(joined, &size, &s->wants_tls, &user)) {
+	switch (read_login(joined, max, &size, &s->wants_tls, &user)) {
 	case READ_BAD:
 		return SHRIKE_DONE;
 	case READ_MORE:
@@ -167,6 +181,17 @@ mysql_parse(struct shrike_ctx *ctx, struct cursor in)
 	return SHRIKE_DONE;
 }
 
+static void *
+mysql_create(const struct conf *conf, struct shrike_setup *setup)
+{
+	struct mysql_conf *settings = calloc(1, sizeof(*settings));
+
+	(void)setup;
+	if (settings != NULL)
+		conf_fill(conf, &mysql_settings_group, settings);
+	return settings;
+}
+
 static const struct shrike_match mysql_match[] = {
 	{.transports = SHRIKE_TCP, .offset = 1, SHRIKE_BYTES("\0\0\0\x0a")},
 	{0},
@@ -179,6 +204,8 @@ static const struct shrike_parser mysql = {
 	.fields = mysql_fields,
 	.n_fields = N_FIELDS,
 	.state_bytes = sizeof(struct mysql),
+	.create = mysql_create,
+	.destroy = free,
 	.parse = mysql_parse,
 };
 SHRIKE_PARSER(mysql);

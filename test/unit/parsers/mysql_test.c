@@ -59,6 +59,11 @@ TEST(a_login_of_many_attributes_is_one)
 	(void)harness_tcp(h, 0, login, sizeof(login));
 	EXPECT_FIELD(h, "mysql.user", "root");
 	harness_destroy(h);
+	h = harness_create("mysqlLongLogins=false");
+	server(h, GREETING);
+	(void)harness_tcp(h, 0, login, sizeof(login));
+	EXPECT_NO_FIELD(h, "protocol");
+	harness_destroy(h);
 }
 
 TEST(greetings_that_are_none_are_left_alone)
