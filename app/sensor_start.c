@@ -164,6 +164,8 @@ start_replay(struct sensor *s)
 		.n_workers = s->n_workers,
 		.pool = s->mbufs,
 		.decode = s->decode,
+		.fragments = &s->fragments_conf,
+		.secret = &s->secret,
 		.packets_per_file_max = s->options->packets_per_file,
 		.flush_between_files = s->options->flush,
 		.ignore_errors = s->options->ignore_errors,

@@ -401,6 +401,35 @@ begin_run(struct worker *w, uint64_t *since)
 	stage_end(w, STAGE_SESSION, since);
 }
 
+static void
+lookup_datagram(struct worker *w, struct packet *p)
+{
+	p->hash = flow_key_hash(&p->key, w->params.secret);
+	session_lookup(w->sessions, p);
+	if (p->fragments_differ && p->session != NULL)
+		session_add_tag(w->sessions, p->session, "ip-overlap");
+	w->looked_up = true;
+}
+
+/* The replay put it together and had it decoded: a run of its own. */
+static void
+begin_datagram(struct worker *w)
+{
+	struct rte_mbuf *m = w->held[w->next_held];
+	struct packet *p = &w->burst->packet[0];
+
+	COUNTER_ADD(&w->counters, received, 1);
+	COUNTER_ADD(&w->counters, received_bytes, m->pkt_len);
+	w->run_mbufs = 1;
+	w->next_packet = 0;
+	w->looked_up = false;
+	w->burst->n = port_datagram(m, w->linear, p);
+	if (w->burst->n == 0)
+		COUNTER_ADD(&w->counters, oversized, 1);
+	else if (p->verdict == PACKET_OK)
+		lookup_datagram(w, p);
+}
+
 /* What decode gave no key. True: it was a fragment, and the packet is the whole datagram now, with its session. */
 static bool
 take_fragment(struct worker *w, struct packet *p)
@@ -411,11 +440,7 @@ take_fragment(struct worker *w, struct packet *p)
 		packet_count_verdict(&w->counters, p);
 		return false;
 	}
-	p->hash = flow_key_hash(&p->key, w->params.secret);
-	session_lookup(w->sessions, p);
-	if (p->fragments_differ && p->session != NULL)
-		session_add_tag(w->sessions, p->session, "ip-overlap");
-	w->looked_up = true;
+	lookup_datagram(w, p);
 	return true;
 }
 
@@ -489,12 +514,15 @@ work_off(struct worker *w, uint64_t *since)
 			if (!expire_before(w, meta->clock_ns))
 				return;
 			stage_end(w, STAGE_EXPIRE, since);
-			if (unlikely(meta->kind != META_PACKET)) {
+			if (unlikely(meta->kind != META_PACKET && meta->kind != META_DATAGRAM)) {
 				apply_control(w, meta);
 				port_free_burst(w->held + w->next_held++, 1);
 				continue;
 			}
-			begin_run(w, since);
+			if (likely(meta->kind == META_PACKET))
+				begin_run(w, since);
+			else
+				begin_datagram(w);
 		}
 		if (unlikely(!continue_run(w, since)))
 			return;

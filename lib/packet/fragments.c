@@ -62,7 +62,7 @@ enum {
 	EXPIRE_MAX = 64,
 };
 
-static const char *const overlap_words[] = {"refuse", "first", "last", NULL};
+static const char *const overlap_words[] = {"refuse", "first", "last", "drop", NULL};
 
 static const struct setting fragments_settings[] = {
 	SETTING_U32(struct fragments_conf, timeout_s, "fragsTimeout", 480, 60, 65535, "seconds",
@@ -74,7 +74,8 @@ static const struct setting fragments_settings[] = {
 	SETTING_ENUM(
 		struct fragments_conf, overlap, "ipOverlap", "refuse", overlap_words,
 		"an IP datagram whose fragments overlap with different bytes: stored and counted but not parsed, or "
-		"parsed with the bytes that came first or last; its session is tagged ip-overlap in each case"),
+		"parsed with the bytes that came first or last; its session is tagged ip-overlap in these cases; drop: "
+		"it is left out"),
 };
 SETTINGS(fragments, "IP fragments", fragments_settings);
 
@@ -517,6 +518,10 @@ take_datagram(struct fragments *f, struct packet *p, uint32_t handle)
 
 	if (unlikely(is_too_long(p, d->total_bytes))) {
 		remove_datagram(f, handle, COUNTER_INDEX(too_long));
+		return false;
+	}
+	if (unlikely(d->differs && f->conf.overlap == FRAGMENTS_DROP)) {
+		remove_datagram(f, handle, COUNTER_INDEX(overlapping));
 		return false;
 	}
 	begin_frame(f, p);

@@ -21,6 +21,7 @@ enum fragments_overlap {
 	FRAGMENTS_REFUSE, /* it counts, but nobody reads it: packet.fragments_differ, payload_bytes is 0 */
 	FRAGMENTS_FIRST,  /* the bytes that came first */
 	FRAGMENTS_LAST,	  /* those that came last */
+	FRAGMENTS_DROP,	  /* it never was, as in the reference */
 };
 
 struct fragments_conf {

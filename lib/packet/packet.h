@@ -7,6 +7,7 @@
 #define PACKET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "clock.h"
@@ -117,6 +118,9 @@ struct packet {
 	uint64_t position; /* 0: not stored */
 };
 
+/* What decode sets, in one piece. */
+enum { PACKET_DECODED_BYTES = offsetof(struct packet, session) - offsetof(struct packet, verdict) };
+
 struct burst {
 	unsigned n;
 	struct packet packet[BURST_MAX];
@@ -126,9 +130,10 @@ struct burst {
  * it received the mbuf. 64 bytes. */
 enum packet_meta_kind {
 	META_PACKET,
-	META_TICK,  /* no packet: the clock has reached clock_ns */
-	META_FLUSH, /* no packet: save all sessions, then start again with the clock at zero */
-	META_END,   /* no packet: the input has ended and the clock ended at clock_ns */
+	META_DATAGRAM, /* a packet that was put together from fragments; what decode said of it is behind it */
+	META_TICK,     /* no packet: the clock has reached clock_ns */
+	META_FLUSH,    /* no packet: save all sessions, then start again with the clock at zero */
+	META_END,      /* no packet: the input has ended and the clock ended at clock_ns */
 };
 
 struct packet_meta {

@@ -60,6 +60,9 @@ uint16_t port_receive(const struct port *, uint16_t queue, struct rte_mbuf **, u
  * chains in one burst need two of them. False: longer than PACKET_BYTES_MAX (counted as a drop by the caller). */
 bool port_packet(struct rte_mbuf *, uint8_t *linear, struct packet *);
 
+/* The same for META_DATAGRAM: decode's members are set too. */
+bool port_datagram(struct rte_mbuf *, uint8_t *linear, struct packet *);
+
 /* Frees; in the sanitize build the bytes are given back to ASan's free state first. */
 void port_free_burst(struct rte_mbuf **, unsigned n);
 

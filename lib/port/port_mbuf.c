@@ -86,3 +86,13 @@ port_packet(struct rte_mbuf *m, uint8_t *linear, struct packet *p)
 	p->has_nanoseconds = meta->has_nanoseconds;
 	return true;
 }
+
+bool
+port_datagram(struct rte_mbuf *m, uint8_t *linear, struct packet *p)
+{
+	if (m->pkt_len < PACKET_DECODED_BYTES || !port_packet(m, linear, p))
+		return false;
+	p->captured_bytes -= PACKET_DECODED_BYTES;
+	memcpy(&p->verdict, p->data + p->captured_bytes, PACKET_DECODED_BYTES);
+	return true;
+}

@@ -25,6 +25,12 @@ enum { FRESH_AHEAD = 3 };
 COUNTER(read_packets, "replay.read", "packets read from capture files", LEDGER_WIRE, LEDGER_IN);
 COUNTER(read_bytes, "replay.bytes", "captured bytes of the packets read", LEDGER_NONE, LEDGER_IN);
 COUNTER(delivered, "replay.delivered", "packets of capture files given to workers", LEDGER_WIRE, LEDGER_OUT);
+COUNTER(fragments, "replay.fragments", "fragments that the replay puts together itself, for several workers",
+	LEDGER_WIRE, LEDGER_OUT);
+COUNTER(fragments_taken, "fragment.taken", "fragments that did not reach a worker as packets", LEDGER_PACKETS,
+	LEDGER_IN);
+COUNTER_LOSS(datagram_too_long, "fragment.oversized", "datagrams put together that no worker can be given, above 65 KB",
+	     LEDGER_PACKETS);
 COUNTER(stalled, "replay.stalled", "polls that had no mbufs or no room on a ring", LEDGER_NONE, LEDGER_IN);
 
 /* --- mbufs ------------------------------------------------------------------------------------------------------ */
@@ -229,9 +235,78 @@ view_packet(struct replay *r)
 	return m;
 }
 
+/* Appends to a chain; returns its last mbuf. */
+static struct rte_mbuf *
+append_bytes(struct replay *r, struct rte_mbuf *first, struct rte_mbuf *last, struct cursor c)
+{
+	while (cursor_left(&c) > 0) {
+		size_t size = r->room - last->data_len;
+
+		if (size == 0) {
+			last->next = take_mbuf(r);
+			last = last->next;
+			last->data_len = 0;
+			first->nb_segs++;
+			continue;
+		}
+		if (size > cursor_left(&c))
+			size = cursor_left(&c);
+		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), cursor_take(&c, size), size);
+		last->data_len = (uint16_t)(last->data_len + size);
+		first->pkt_len += (uint32_t)size;
+	}
+	return last;
+}
+
+/* r->packet is a datagram that was put together. */
+static struct rte_mbuf *
+copy_datagram(struct replay *r)
+{
+	const struct packet *p = &r->packet;
+	struct rte_mbuf *m = take_mbuf(r), *last;
+	struct packet_meta *meta = rte_mbuf_to_priv(m);
+
+	m->data_len = 0;
+	m->pkt_len = 0;
+	last = append_bytes(r, m, m, cursor_make(p->data, p->captured_bytes));
+	append_bytes(r, m, last, cursor_make(&p->verdict, PACKET_DECODED_BYTES));
+	set_meta(r, meta);
+	meta->kind = META_DATAGRAM;
+	meta->wire_bytes = p->wire_bytes;
+	return m;
+}
+
+static inline bool
+is_fragment(const struct replay *r)
+{
+	return r->packet.verdict == PACKET_FRAGMENT && r->fragments != NULL;
+}
+
+/* A fragment that makes no datagram whole ends here, in the ledgers of the file and of the workers. */
+static void
+stage_fragment(struct replay *r)
+{
+	struct packet *p = &r->packet;
+	bool whole;
+
+	p->clock_ns = r->greatest_ns;
+	whole = fragments_push(r->fragments, p);
+	if (whole && p->captured_bytes <= PACKET_BYTES_MAX - PACKET_DECODED_BYTES) {
+		unsigned owner = p->verdict == PACKET_OK ? flow_key_owner(&p->key, r->n_workers) : 0;
+
+		stage_mbuf(&r->stage[owner], copy_datagram(r), true);
+		return;
+	}
+	COUNTER_ADD(&r->counters, fragments, 1);
+	COUNTER_ADD(&r->counters, fragments_taken, 1);
+	COUNTER_ADD(&r->counters, datagram_too_long, whole);
+}
+
 static void
 restart_clock(struct replay *r)
 {
+	if (r->fragments != NULL)
+		fragments_flush(r->fragments);
 	stage_marker(r, META_FLUSH, r->clock_ns);
 	r->greatest_ns = 0;
 	r->clock_ns = 0;
@@ -265,6 +340,8 @@ have_mbufs(struct replay *r)
 
 	if (r->in_place && unlikely(!views_make_room(&r->views)))
 		return false;
+	if (unlikely(is_fragment(r)))
+		need = SEGMENTS_MAX;
 	if (unlikely(r->file_begins || r->greatest_ns >= r->next_tick_ns))
 		need += 2 * r->n_workers;
 	return likely(r->n_fresh >= need) || refill(r, need);
@@ -279,8 +356,6 @@ replay_count_read(struct replay *r, uint64_t records)
 static void
 stage_packet(struct replay *r)
 {
-	unsigned owner = find_owner(r);
-
 	if (unlikely(r->file_begins)) {
 		if (starts_again(r))
 			restart_clock(r);
@@ -290,7 +365,10 @@ stage_packet(struct replay *r)
 		stage_marker(r, META_TICK, r->greatest_ns);
 		r->next_tick_ns = (r->greatest_ns / NS_PER_S + 1) * NS_PER_S;
 	}
-	stage_mbuf(&r->stage[owner], r->in_place ? view_packet(r) : copy_packet(r), true);
+	if (unlikely(is_fragment(r)))
+		stage_fragment(r);
+	else
+		stage_mbuf(&r->stage[r->owner], r->in_place ? view_packet(r) : copy_packet(r), true);
 	r->has_next = false;
 	r->clock_ns = r->greatest_ns;
 	if (r->next.time_ns > r->greatest_ns)
@@ -312,6 +390,7 @@ fill_stages(struct replay *r)
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		if (!r->has_next && !replay_read_packet(r))
 			break;
+		r->owner = find_owner(r);
 		if (!have_mbufs(r)) {
 			COUNTER_ADD(&r->counters, stalled, 1);
 			break;
@@ -329,6 +408,8 @@ end_input(struct replay *r)
 		COUNTER_ADD(&r->counters, stalled, 1);
 		return;
 	}
+	if (r->fragments != NULL)
+		fragments_flush(r->fragments);
 	stage_marker(r, META_END, r->clock_ns);
 	r->everything_read = true;
 }

@@ -10,6 +10,9 @@
  * however many workers there are. The last tick carries the clock before the last packet; META_END ends every queue. A
  * new file that begins before the clock (or --flush) puts META_FLUSH on every queue first.
  *
+ * With several workers fragments are put together here: which worker owns a datagram is known when it is whole. It
+ * travels as META_DATAGRAM, with what decode said of it.
+ *
  * In place, packets are read-only, and buffers and mbufs are used again in the order of the file: who keeps a packet
  * holds the file sooner or later, so what is needed for longer than a burst has to be copied. Any lcore may free, by
  * any of rte_pktmbuf_free*().
@@ -22,6 +25,7 @@
 #include "conf.h"
 #include "counters.h"
 #include "decode.h"
+#include "fragments.h"
 
 struct rte_mempool;
 struct replay;
@@ -36,10 +40,12 @@ struct replay_params {
 	unsigned n_workers;
 	struct rte_mempool *pool; /* mbufs with sizeof(struct packet_meta) private bytes */
 	const struct decode_conf *decode;
-	uint64_t packets_per_file_max; /* --packetcnt; 0: no limit */
-	bool flush_between_files;      /* --flush */
-	bool ignore_errors;	       /* --ignoreerrors: an unknown link type is skipped, not an error */
-	uint64_t ring_size;	       /* slots of each receive ring; a power of two */
+	const struct fragments_conf *fragments; /* NULL: fragments go to worker 0 as they are */
+	const struct hash_secret *secret;	/* for their table */
+	uint64_t packets_per_file_max;		/* --packetcnt; 0: no limit */
+	bool flush_between_files;		/* --flush */
+	bool ignore_errors;			/* --ignoreerrors: an unknown link type is skipped, not an error */
+	uint64_t ring_size;			/* slots of each receive ring; a power of two */
 	bool in_place; /* packets stay in the buffers their file was read into; not where each has to be alone in its
 			* mbuf, to be poisoned around (the sanitize build) */
 	int socket;

@@ -111,6 +111,22 @@ create_views(struct replay *r, char *why, size_t why_size)
 	return rc;
 }
 
+static int
+create_fragments(struct replay *r, char *why, size_t why_size)
+{
+	struct fragments_params params = {.conf = r->params.fragments,
+					  .decode = r->params.decode,
+					  .secret = r->params.secret,
+					  .counters = &r->counters,
+					  .n_workers = 1};
+
+	r->fragments = fragments_create(&params);
+	if (r->fragments != NULL)
+		return 0;
+	snprintf(why, why_size, "no memory for fragments");
+	return -ENOMEM;
+}
+
 struct replay *
 replay_create(const struct replay_params *params, char *why, size_t why_size)
 {
@@ -143,6 +159,8 @@ replay_create(const struct replay_params *params, char *why, size_t why_size)
 		rc = create_port(r, why, why_size);
 	if (rc == 0 && r->in_place)
 		rc = create_views(r, why, why_size);
+	if (rc == 0 && r->n_workers > 1 && params->fragments != NULL)
+		rc = create_fragments(r, why, why_size);
 	counters_attach(&r->counters, "replay");
 	r->gauge = (struct ledger_gauge){
 		.name = "replay.staged", .account = LEDGER_WIRE, .read = staged_packets, .context = r};
@@ -174,6 +192,7 @@ replay_destroy(struct replay *r)
 
 	if (r == NULL)
 		return;
+	fragments_destroy(r->fragments);
 	counters_detach(&r->counters);
 	ledger_gauge_detach(&r->gauge);
 	capture_close(r->capture);

@@ -88,7 +88,9 @@ struct replay {
 	uint64_t packets_in_file; /* staged */
 	bool in_place;		  /* packets are views */
 	struct rte_mbuf *fresh[FRESH_MAX];
-	struct packet packet; /* to find the owner */
+	struct packet packet; /* 'next', to find the owner */
+	unsigned owner;
+	struct fragments *fragments; /* with several workers */
 	struct stage stage[REPLAY_WORKERS_MAX];
 	struct rte_ring *ring[REPLAY_WORKERS_MAX];
 	struct views views;

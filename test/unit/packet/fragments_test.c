@@ -294,6 +294,24 @@ TEST(overlaps_with_other_bytes_are_marked_and_only_read_when_told_to)
 	}
 }
 
+TEST(overlaps_with_other_bytes_leave_nothing_with_drop)
+{
+	struct fragments_conf conf = defaults;
+	uint8_t good[96], rubbish[96];
+	struct packet p;
+
+	memcpy(good, udp_datagram(96, 0), 96);
+	memcpy(rubbish, udp_datagram(96, 99), 96);
+	conf.overlap = FRAGMENTS_DROP;
+	begin(&conf);
+	EXPECT(!push_ipv4(1, good, 0, 32, true, &p));
+	EXPECT(!push_ipv4(1, good, 64, 32, false, &p));
+	EXPECT(!push_ipv4(1, rubbish, 32, 40, true, &p));
+	EXPECT_EQ(counted("overlap"), 3);
+	EXPECT_EQ(fragments_held(setup.table), 0);
+	end();
+}
+
 TEST(overlaps_with_the_same_bytes_are_not_marked)
 {
 	const uint8_t *udp = udp_datagram(200, 0);
