@@ -491,18 +491,19 @@ call_end(struct http_call *call)
 	return SHRIKE_DONE;
 }
 
-/* Bytes in the middle of a body of known length that nobody wants: they are only counted, where the library counts. */
-static bool
-body_passed_over(struct http_call *call, const struct cursor *in)
+/* What is left of a body of known length that nobody wants is not asked for, but its last byte, with which the library
+ * finds the message's end. */
+static void
+skip_body(struct http_call *call)
 {
 	struct http_side *side = call->side;
 
 	if (side->phase != PHASE_MESSAGE || side->in_headers || side->body_announced == BODY_LENGTH_UNKNOWN ||
-	    !(side->gap_in_body || side->body.given_up) || side->machine.content_length <= cursor_left(in) ||
+	    !(side->gap_in_body || side->body.given_up) || side->machine.content_length <= 1 ||
 	    shrike_has_listener(call->ctx, CALL_BODY))
-		return false;
-	side->machine.content_length -= cursor_left(in);
-	return true;
+		return;
+	shrike_skip(call->ctx, side->machine.content_length - 1);
+	side->machine.content_length = 1;
 }
 
 static enum shrike_verdict
@@ -510,8 +511,6 @@ http_parse(struct shrike_ctx *ctx, struct cursor in)
 {
 	struct http_call call = call_make(ctx, shrike_direction(ctx));
 
-	if (body_passed_over(&call, &in))
-		return SHRIKE_MORE;
 	if (!call.state->begun) {
 		call.state->begun = true;
 		shrike_add_protocol(ctx, "http");
@@ -520,6 +519,8 @@ http_parse(struct shrike_ctx *ctx, struct cursor in)
 		side_continue(&call, &in);
 	if (!call.state->done && !call.out_of_memory && !side_keep(&call))
 		call.out_of_memory = true;
+	if (!call.state->done)
+		skip_body(&call);
 	return call_end(&call);
 }
 

@@ -214,8 +214,8 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 _Static_assert(N_ROWS < UINT8_MAX, "places in a byte");
 
 /* What libmagic said of bodies that began like this: it takes 200 us, and servers send the same again and again. Each
- * beginning has one place, where the last one to come stays. */
-enum { ANSWERS = 1024 };
+ * beginning has WAYS places, of which the one filled longest ago makes room. Memory is touched as it fills, 750 KB. */
+enum { ANSWER_SETS = 1024, WAYS = 4 };
 
 struct answer {
 	uint8_t size; /* of 'bytes'; 0: the place is empty */
@@ -227,7 +227,8 @@ struct magic {
 	enum magic_mode mode;
 	magic_t libmagic;			  /* NULL: not asked */
 	uint8_t first[FIRST_BYTES], next[N_ROWS]; /* place + 1 of a row; 0: none */
-	struct answer answer[ANSWERS];
+	uint8_t next_way[ANSWER_SETS];
+	struct answer answer[ANSWER_SETS][WAYS];
 };
 
 /* Chains the rows of each first byte in the order of the table. */
@@ -316,15 +317,33 @@ beginning_hash(struct cursor c)
 	return (uint32_t)(hash >> 32);
 }
 
+static const struct answer *
+answer_find(const struct magic *m, unsigned set, struct cursor c)
+{
+	for (unsigned way = 0; way < WAYS; way++) {
+		const struct answer *answer = &m->answer[set][way];
+
+		if (answer->size == cursor_left(&c) && memcmp(answer->bytes, c.p, answer->size) == 0)
+			return answer;
+	}
+	return NULL;
+}
+
 static const char *
 libmagic_answer(struct magic *m, struct cursor c)
 {
-	struct answer *answer;
+	const struct answer *answer;
+	unsigned set;
 
 	cursor_limit(&c, LIBMAGIC_BYTES_MAX);
-	answer = &m->answer[beginning_hash(c) % ANSWERS];
-	if (answer->size != cursor_left(&c) || memcmp(answer->bytes, c.p, answer->size) != 0)
-		ask_libmagic(m, answer, c);
+	set = beginning_hash(c) % ANSWER_SETS;
+	answer = answer_find(m, set, c);
+	if (answer == NULL) {
+		struct answer *oldest = &m->answer[set][m->next_way[set]++ % WAYS];
+
+		ask_libmagic(m, oldest, c);
+		answer = oldest;
+	}
 	return answer->type[0] != '\0' ? answer->type : NULL;
 }
 

@@ -133,8 +133,8 @@ void shrike_remove_protocol(struct shrike_ctx *, const char *name);
 void shrike_add_tag(struct shrike_ctx *, const char *tag);
 void shrike_remove_field(struct shrike_ctx *, unsigned field); /* all its values of this record */
 bool shrike_has_field(const struct shrike_ctx *, unsigned field);
-/* Object 'i' of 'field' in the record as it is, in the order in which they were emitted: its length, and its text if that is
- * not more than 'size'. 0: there is none. Looks at every value of the record. */
+/* Object 'i' of 'field' in the record as it is, in the order in which they were emitted: its length, and its text if
+ * that is not more than 'size'. 0: there is none. Looks at every value of the record. */
 size_t shrike_object_at(struct shrike_ctx *, unsigned field, unsigned i, char *out, size_t size);
 
 /* ---- Memory: zeroed, of this parser on this session, given back when it is done. */
@@ -176,6 +176,10 @@ bool shrike_attach(struct shrike_ctx *, const char *parser, unsigned variant);
 void shrike_reclassify(struct shrike_ctx *, struct cursor rest);
 /* As above with nothing left of this chunk, for the next chunk of 'direction' (0, 1). */
 void shrike_reclassify_next(struct shrike_ctx *, unsigned direction);
+
+/* The next 'n' bytes of this direction, behind this chunk, are of no use to this parser: it is not called for them, nor
+ * for a gap within them. What such bytes cost is then a few instructions a packet. */
+void shrike_skip(struct shrike_ctx *, uint64_t n);
 
 /* Parsers after this one do not see this chunk. */
 void shrike_consume(struct shrike_ctx *);

@@ -230,6 +230,16 @@ not_mine(struct shrike_ctx *ctx)
 	ctx->session->ever[parser / 64] &= ~(UINT64_C(1) << parser % 64);
 }
 
+/* Takes off what the parser does not want of this direction; returns how much of 'size' that is. */
+static uint64_t
+pass_over(struct attached *a, unsigned direction, uint64_t size)
+{
+	uint64_t passed = a->skip[direction] < size ? a->skip[direction] : size;
+
+	a->skip[direction] -= passed;
+	return passed;
+}
+
 static void
 parse_one(struct shrike_ctx *ctx, unsigned i, struct cursor bytes)
 {
@@ -237,6 +247,9 @@ parse_one(struct shrike_ctx *ctx, unsigned i, struct cursor bytes)
 	enum shrike_verdict verdict;
 
 	call_begin(ctx, i);
+	cursor_skip(&bytes, (size_t)pass_over(ctx->attached, ctx->chunk->direction, cursor_left(&bytes)));
+	if (cursor_left(&bytes) == 0)
+		return;
 	was_new = ctx->attached->is_new;
 	ctx->attached->is_new = false;
 	verdict = ctx->entry->parser->parse(ctx, bytes);
@@ -266,11 +279,16 @@ tell_gap(struct shrike_ctx *ctx, uint32_t missing)
 	unsigned n = ctx->session->n;
 
 	for (unsigned i = 0; i < n; i++) {
+		uint32_t unseen = missing;
+
 		if (ctx->session->attached[i].is_done)
 			continue;
 		call_begin(ctx, i);
+		unseen -= (uint32_t)pass_over(ctx->attached, ctx->chunk->direction, missing);
+		if (unseen == 0)
+			continue;
 		COUNTER_ADD(ctx->parsing->counters, gaps_told, 1);
-		if (ctx->entry->parser->gap == NULL || ctx->entry->parser->gap(ctx, missing) != SHRIKE_MORE)
+		if (ctx->entry->parser->gap == NULL || ctx->entry->parser->gap(ctx, unseen) != SHRIKE_MORE)
 			end_attached(ctx);
 	}
 	ctx->attached = NULL;
@@ -332,12 +350,34 @@ context_close(struct shrike_ctx *ctx)
 		ctx->parsing->host.record_close(ctx->parsing->host.context, ctx->chunk->session);
 }
 
+/* Nobody wants any of these bytes: most of a download. */
+static bool
+skip_chunk(struct parsed_session *session, const struct parsing_chunk *chunk)
+{
+	uint64_t size = cursor_left(&chunk->bytes) + chunk->missing;
+	unsigned d = chunk->direction;
+
+	if (session == NULL || session->n == 0 || chunk->transport == 0 ||
+	    ((session->classified & ~session->classify_next) >> d & 1) == 0)
+		return false;
+	for (unsigned i = 0; i < session->n; i++)
+		if (session->attached[i].skip[d] < size)
+			return false;
+	for (unsigned i = 0; i < session->n; i++)
+		session->attached[i].skip[d] -= size;
+	session->bytes[d] += size;
+	return true;
+}
+
 bool
 parsing_feed(struct parsing *p, const struct parsing_chunk *chunk)
 {
-	struct shrike_ctx ctx = {.parsing = p, .chunk = chunk, .session = *chunk->slot};
+	struct shrike_ctx ctx;
 	struct parsed_session *session;
 
+	if (__builtin_expect(skip_chunk(*chunk->slot, chunk), 1))
+		return true;
+	ctx = (struct shrike_ctx){.parsing = p, .chunk = chunk, .session = *chunk->slot};
 	if (ctx.session == NULL) {
 		*chunk->slot = ctx.session = session_block(p);
 		if (ctx.session == NULL) {
@@ -421,6 +461,12 @@ void
 shrike_reclassify_next(struct shrike_ctx *ctx, unsigned direction)
 {
 	ctx->session->classify_next |= (uint8_t)(1u << direction);
+}
+
+void
+shrike_skip(struct shrike_ctx *ctx, uint64_t n)
+{
+	ctx->attached->skip[ctx->chunk->direction] += n;
 }
 
 void

@@ -94,6 +94,7 @@ struct attached {
 	uint32_t variant;
 	void *state;
 	struct shrike_digest *digests;
+	uint64_t skip[2]; /* bytes of each direction that it does not want to see */
 };
 
 /* What hangs on a session. */

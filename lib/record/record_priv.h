@@ -16,7 +16,7 @@ enum {
 	HEAD_POSITIONS_OFFSET = RECORD_CHUNK_BYTES - HEAD_POSITIONS_CAPACITY - (int)sizeof(struct record_chunk),
 	HEAD_VALUES_CAPACITY = HEAD_POSITIONS_OFFSET - HEAD_VALUES_OFFSET - (int)sizeof(struct record_chunk),
 
-	INDEX_FROM_VALUES = 16,
+	INDEX_FROM_VALUES = 32,
 	POOL_CHUNKS_MAX = (1 << 24) - 2, /* a reference counts in words of four bytes */
 };
 _Static_assert(HEAD_VALUES_CAPACITY >= 256, "the common fields of a record fit into its first chunk");

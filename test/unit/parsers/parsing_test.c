@@ -62,6 +62,8 @@ lines_parse(struct shrike_ctx *ctx, struct cursor in)
 			shrike_reclassify(ctx, joined);
 			return SHRIKE_DONE;
 		}
+		if (cursor_peek(&line, 0) == 's')
+			shrike_skip(ctx, 10);
 		if (cursor_peek(&line, 0) == 'h')
 			EXPECT_EQ(shrike_call(ctx, 0, line, NULL), 42);
 	}
@@ -378,6 +380,29 @@ TEST(a_hook_runs_with_its_owners_fields)
 	set_up(&f, MEMORY_BYTES);
 	EXPECT(feed(&f, SHRIKE_TCP, 0, "\x01T\nhook\n"));
 	EXPECT_STR(text_of(&f, "user", 0), "hook");
+	tear_down(&f);
+}
+
+TEST(bytes_that_a_parser_skips_do_not_reach_it)
+{
+	struct fixture f;
+	struct parsing_chunk gap = {.session = &f, .slot = &f.slot, .transport = SHRIKE_TCP, .missing = 3};
+
+	set_up(&f, MEMORY_BYTES);
+	gap.bytes = cursor_make("", 0);
+	EXPECT(feed(&f, SHRIKE_TCP, 0, "\x01T\nskip\n"));
+	EXPECT(feed(&f, SHRIKE_TCP, 0, "01234"));
+	EXPECT(feed(&f, SHRIKE_TCP, 1, "other side\n"));
+	EXPECT(parsing_feed(f.parsing, &gap));
+	EXPECT(feed(&f, SHRIKE_TCP, 0, "89more\n"));
+	EXPECT_EQ(n_calls, 3);
+	EXPECT_STR(calls[1].bytes, "other side\n");
+	EXPECT_STR(calls[2].bytes, "more\n");
+	EXPECT_STR(text_of(&f, "zt.parsingText", 3), "more");
+	EXPECT(feed(&f, SHRIKE_TCP, 0, "skip\n"));
+	gap.missing = 14;
+	EXPECT(parsing_feed(f.parsing, &gap));
+	EXPECT_STR(text_of(&f, "zt.parsingText", 5), "gap 4");
 	tear_down(&f);
 }
 
