@@ -350,15 +350,14 @@ context_close(struct shrike_ctx *ctx)
 		ctx->parsing->host.record_close(ctx->parsing->host.context, ctx->chunk->session);
 }
 
-/* Nobody wants any of these bytes: most of a download. */
+/* Nobody wants any of these bytes: most of a download, and datagrams of a direction that no rule has matched. */
 static bool
 skip_chunk(struct parsed_session *session, const struct parsing_chunk *chunk)
 {
 	uint64_t size = cursor_left(&chunk->bytes) + chunk->missing;
 	unsigned d = chunk->direction;
 
-	if (session == NULL || session->n == 0 || chunk->transport == 0 ||
-	    ((session->classified & ~session->classify_next) >> d & 1) == 0)
+	if (session == NULL || chunk->transport == 0 || ((session->classified & ~session->classify_next) >> d & 1) == 0)
 		return false;
 	for (unsigned i = 0; i < session->n; i++)
 		if (session->attached[i].skip[d] < size)
