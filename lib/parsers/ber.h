@@ -26,8 +26,8 @@ enum ber_tag {
 enum { BER_OID_TEXT_MAX = 256 };
 
 struct ber_element {
-	uint32_t tag;	     /* number; its class is in 'identifier' */
-	uint8_t identifier;  /* the first byte as it stands */
+	uint32_t tag;	    /* number; its class is in 'identifier' */
+	uint8_t identifier; /* the first byte as it stands */
 	bool constructed;
 	bool clipped;
 	struct cursor value;
@@ -44,7 +44,8 @@ unsigned ber_sequence(struct cursor c, bool unwrap, struct ber_element *out, uns
 struct cursor ber_string(const struct ber_element *);
 /* 1 to 4 bytes, big-endian; -1 for other lengths (PARSERS.md 0.3: with four bytes and the top bit set negative). */
 int32_t ber_int(const struct ber_element *);
-/* Dotted text, NUL-terminated, cut when it does not fit; the number of characters. Decoding stops at 64-bit overflow. */
+/* Dotted text, NUL-terminated, cut when it does not fit; the number of characters. Decoding stops at 64-bit overflow.
+ */
 size_t ber_oid_text(struct cursor oid, char *out, size_t size);
 /* Seconds since 1970 of UTCTime or GeneralizedTime; negative results are 0 and set *pre_epoch. False: malformed. */
 bool ber_time(const struct ber_element *, uint64_t *seconds, bool *pre_epoch);

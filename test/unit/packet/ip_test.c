@@ -179,9 +179,8 @@ TEST(an_ipv6_extension_beyond_the_payload_is_corrupt)
 
 TEST(ipv6_fragments_have_their_own_verdict_or_are_an_unknown_ip_protocol)
 {
-	struct decode_conf *conf = frames_conf(
-		&(struct decode_settings){.save_unknown_packets = {.item = (const char *[]){"all"}, .n = 1},
-					  .keep_ipv6_fragments = true});
+	struct decode_conf *conf = frames_conf(&(struct decode_settings){
+		.save_unknown_packets = {.item = (const char *[]){"all"}, .n = 1}, .keep_ipv6_fragments = true});
 	struct frame f = {.size = 0};
 	struct packet p;
 

@@ -25,7 +25,7 @@ struct harness;
  * "x-test = type:string\n"). Never NULL: what goes wrong ends the program. */
 #define harness_create(...) harness_create_with(__VA_ARGS__ __VA_OPT__(, ) NULL)
 struct harness *harness_create_with(const char *, ...); /* the macro ends the list */
-void harness_destroy(struct harness *); /* accepts NULL; ends the session */
+void harness_destroy(struct harness *);			/* accepts NULL; ends the session */
 
 /* Ends the session and begins another one: no values, no state, ports and addresses as they are. */
 void harness_reset(struct harness *);
