@@ -179,7 +179,9 @@ parsing_attach(struct shrike_ctx *ctx, const struct parser_entry *entry, unsigne
 	struct parsing *p = ctx->parsing;
 	struct attached *a;
 
-	if (is_attached(session, entry->index) || (ever_attached(session, entry->index) && !entry->parser->repeats))
+	/* One that only names protocols has nothing to be called. */
+	if (entry->parser->parse == NULL || is_attached(session, entry->index) ||
+	    (ever_attached(session, entry->index) && !entry->parser->repeats))
 		return NULL;
 	if (session->n == ATTACHED_MAX) {
 		COUNTER_ADD(p->counters, attached_max, 1);

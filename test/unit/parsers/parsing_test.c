@@ -57,7 +57,7 @@ lines_parse(struct shrike_ctx *ctx, struct cursor in)
 		if (cursor_peek(&line, 0) == 'd')
 			return SHRIKE_DONE;
 		if (cursor_peek(&line, 0) == 'a')
-			EXPECT(shrike_attach(ctx, "testother", 7));
+			EXPECT(shrike_attach(ctx, "testother", 7) && !shrike_attach(ctx, "testlabels", 0));
 		if (cursor_peek(&line, 0) == 'i') {
 			shrike_reclassify(ctx, joined);
 			return SHRIKE_DONE;
