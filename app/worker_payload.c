@@ -1,7 +1,6 @@
 /* What the session table has in order goes to parsing, chunk by chunk, and values go into the session's record.
  *
- * Neither library knows the other. A session's record is opened when a parser has its first value, not before: most
- * chunks have none. */
+ * Neither library knows the other. Parsing opens a session's record before it calls the first parser of a chunk. */
 #include "worker_payload.h"
 
 #include <errno.h>

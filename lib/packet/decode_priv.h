@@ -173,6 +173,10 @@ enum packet_verdict packet_decode_ppp_hdlc(const struct decode_conf *, struct pa
 enum packet_verdict packet_decode_cisco_hdlc(const struct decode_conf *, struct packet *, struct cursor);
 enum packet_verdict packet_decode_mpacket(const struct decode_conf *, struct packet *, struct cursor);
 
+/* What follows a PPP protocol number: IPv4, IPv6, or an unknown ethertype. */
+enum packet_verdict packet_decode_ppp_protocol(const struct decode_conf *, struct packet *, uint16_t protocol,
+					       struct cursor);
+
 /* IPv4 or IPv6 by the first four bits; 'otherwise' when they are neither. */
 enum packet_verdict packet_decode_ip(const struct decode_conf *, struct packet *, struct cursor,
 				     enum packet_verdict otherwise);

@@ -17,6 +17,16 @@ enum {
 };
 
 enum packet_verdict
+packet_decode_ppp_protocol(const struct decode_conf *conf, struct packet *p, uint16_t protocol, struct cursor c)
+{
+	if (protocol == PPP_IPV4)
+		return packet_decode_ethertype(conf, p, ETHERTYPE_IPV4, c);
+	if (protocol == PPP_IPV6)
+		return packet_decode_ethertype(conf, p, ETHERTYPE_IPV6, c);
+	return PACKET_UNKNOWN_ETHER;
+}
+
+enum packet_verdict
 packet_decode_ppp(const struct decode_conf *conf, struct packet *p, struct cursor c)
 {
 	uint16_t protocol;
@@ -28,11 +38,7 @@ packet_decode_ppp(const struct decode_conf *conf, struct packet *p, struct curso
 		protocol = (uint16_t)(protocol << 8 | cursor_u8(&c));
 	if (c.bad)
 		return PACKET_CORRUPT;
-	if (protocol == PPP_IPV4)
-		return packet_decode_ethertype(conf, p, ETHERTYPE_IPV4, c);
-	if (protocol == PPP_IPV6)
-		return packet_decode_ethertype(conf, p, ETHERTYPE_IPV6, c);
-	return PACKET_UNKNOWN_ETHER;
+	return packet_decode_ppp_protocol(conf, p, protocol, c);
 }
 
 enum packet_verdict

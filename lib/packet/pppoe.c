@@ -7,8 +7,6 @@ enum {
 	PPPOE_VERSION_TYPE = 0x11,
 	PPPOE_SESSION = 0,
 	PPP_PROTOCOL_BYTES = 2,
-	PPP_IPV4 = 0x0021,
-	PPP_IPV6 = 0x0057,
 };
 
 static enum packet_verdict
@@ -25,11 +23,7 @@ handle_pppoe(const struct decode_conf *conf, struct packet *p, struct cursor c)
 		return PACKET_CORRUPT;
 	cursor_limit(&c, length);
 	protocol = cursor_be16(&c);
-	if (protocol == PPP_IPV4)
-		return packet_decode_ethertype(conf, p, ETHERTYPE_IPV4, c);
-	if (protocol == PPP_IPV6)
-		return packet_decode_ethertype(conf, p, ETHERTYPE_IPV6, c);
-	return PACKET_UNKNOWN_ETHER;
+	return packet_decode_ppp_protocol(conf, p, protocol, c);
 }
 
 static enum packet_verdict

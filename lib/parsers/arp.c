@@ -34,7 +34,7 @@ arp_parse(struct shrike_ctx *ctx, struct cursor in)
 	if (operation != OPERATION_REPLY)
 		return SHRIKE_MORE;
 	shrike_emit_ipv4(ctx, F_IP, ip);
-	shrike_emit_format(ctx, F_MAC, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	shrike_emit_mac(ctx, F_MAC, mac);
 	return SHRIKE_MORE;
 }
 

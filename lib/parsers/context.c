@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json.h"
 #include "parsing_priv.h"
 
 COUNTER_LOSS(alloc_failed, "parser.alloc_failed", "allocations of parsers that parserMemory had no room for",
@@ -196,17 +197,18 @@ shrike_emit_utf8(struct shrike_ctx *ctx, unsigned field, const void *text, size_
 void
 shrike_emit_hex(struct shrike_ctx *ctx, unsigned field, const void *bytes, size_t size)
 {
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *in = bytes;
 	char text[HEX_MAX];
 
 	if (size > sizeof(text) / 2)
 		size = sizeof(text) / 2;
-	for (size_t i = 0; i < size; i++) {
-		text[2 * i] = digits[in[i] >> 4];
-		text[2 * i + 1] = digits[in[i] & 15];
-	}
+	(void)json_put_hex(text, bytes, size);
 	shrike_emit_bytes(ctx, field, text, 2 * size);
+}
+
+void
+shrike_emit_mac(struct shrike_ctx *ctx, unsigned field, const uint8_t mac[6])
+{
+	shrike_emit_format(ctx, field, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
 void

@@ -103,12 +103,6 @@ emit_type(struct shrike_ctx *ctx, uint8_t type, const char *const *names, size_t
 }
 
 static void
-emit_mac(struct shrike_ctx *ctx, const uint8_t *mac)
-{
-	shrike_emit_format(ctx, F_MAC, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-}
-
-static void
 emit_host(struct shrike_ctx *ctx, struct cursor name)
 {
 	size_t size = cursor_left(&name);
@@ -123,7 +117,7 @@ take_client_id(struct shrike_ctx *ctx, struct cursor option)
 	uint8_t hardware = cursor_u8(&option);
 
 	if (size == 1 + MAC_BYTES && hardware == HARDWARE_ETHERNET)
-		emit_mac(ctx, cursor_take(&option, MAC_BYTES));
+		shrike_emit_mac(ctx, F_MAC, cursor_take(&option, MAC_BYTES));
 }
 
 /* With flags the name may be in the form of DNS messages, or meant for the server only. */
@@ -179,7 +173,7 @@ parse_v4(struct shrike_ctx *ctx, struct cursor in)
 	shrike_emit_format(ctx, F_ID, "%x", cursor_be32(&fixed));
 	cursor_skip(&fixed, V4_MAC_OFFSET - V4_TRANSACTION_OFFSET - sizeof(uint32_t));
 	mac = cursor_take(&fixed, MAC_BYTES);
-	emit_mac(ctx, mac);
+	shrike_emit_mac(ctx, F_MAC, mac);
 	while (cursor_left(&in) > 0) {
 		uint8_t code = cursor_u8(&in);
 		struct cursor option;

@@ -9,6 +9,7 @@
 
 #include <openssl/evp.h>
 
+#include "json.h"
 #include "parsing_priv.h"
 
 COUNTER_LOSS(digest_failed, "parser.digest_failed", "digests that could not be begun", LEDGER_NONE);
@@ -109,18 +110,6 @@ shrike_digest_update(struct shrike_digest *digest, const void *bytes, size_t siz
 			(void)EVP_DigestUpdate(digest->context[i], bytes, size);
 }
 
-static void
-put_hex(char *out, const uint8_t *bytes, unsigned size)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (unsigned i = 0; i < size; i++) {
-		out[2 * i] = digits[bytes[i] >> 4];
-		out[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	out[2 * size] = '\0';
-}
-
 void
 shrike_digest_hex(struct shrike_digest *digest, enum shrike_digest_kind kind, char out[SHRIKE_DIGEST_HEX_BYTES])
 {
@@ -131,7 +120,7 @@ shrike_digest_hex(struct shrike_digest *digest, enum shrike_digest_kind kind, ch
 		if (algorithm_of[i].kind != kind || (digest->kinds & kind) == 0)
 			continue;
 		if (EVP_DigestFinal_ex(digest->context[i], bytes, NULL) == 1)
-			put_hex(out, bytes, algorithm_of[i].bytes);
+			*json_put_hex(out, bytes, algorithm_of[i].bytes) = '\0';
 		digest->kinds &= ~(unsigned)kind;
 	}
 }

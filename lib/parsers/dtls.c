@@ -274,17 +274,6 @@ dtls_parse(struct shrike_ctx *ctx, struct cursor in)
 }
 
 static void *
-dtls_create(const struct conf *conf, struct shrike_setup *setup)
-{
-	struct tls_conf *shared = calloc(1, sizeof(*shared));
-
-	(void)setup;
-	if (shared != NULL)
-		conf_fill(conf, &tls_settings_group, shared);
-	return shared;
-}
-
-static void *
 dtls_create_local(const void *shared)
 {
 	(void)shared;
@@ -307,7 +296,7 @@ static const struct shrike_parser dtls = {
 	.n_fields = N_FIELDS,
 	.calls = dtls_calls,
 	.state_bytes = sizeof(struct dtls_state),
-	.create = dtls_create,
+	.create = tls_conf_create,
 	.destroy = free,
 	.create_local = dtls_create_local,
 	.destroy_local = free,

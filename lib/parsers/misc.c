@@ -67,9 +67,9 @@ contains_bytes(struct cursor in, const char *bytes, size_t n)
 }
 
 static bool
-both_ports_are(const struct shrike_ctx *ctx)
+either_port_is(const struct shrike_ctx *ctx, uint16_t port)
 {
-	return shrike_port(ctx, 0) == shrike_port(ctx, 1);
+	return shrike_port(ctx, 0) == port || shrike_port(ctx, 1) == port;
 }
 
 /* The two lengths of its header: total, little or big endian, then a zlib stream (78 9c). */
@@ -145,14 +145,14 @@ static bool
 tacacs_check(struct shrike_ctx *ctx, struct cursor in)
 {
 	(void)in;
-	return shrike_port(ctx, 0) == TACACS_PORT || shrike_port(ctx, 1) == TACACS_PORT;
+	return either_port_is(ctx, TACACS_PORT);
 }
 
 static bool
 rip_check(struct shrike_ctx *ctx, struct cursor in)
 {
 	(void)in;
-	return shrike_port(ctx, 0) == RIP_PORT || shrike_port(ctx, 1) == RIP_PORT;
+	return either_port_is(ctx, RIP_PORT);
 }
 
 static bool
@@ -203,7 +203,7 @@ static bool
 hsrp_check(struct shrike_ctx *ctx, struct cursor in)
 {
 	(void)in;
-	return both_ports_are(ctx);
+	return shrike_port(ctx, 0) == shrike_port(ctx, 1);
 }
 
 static bool

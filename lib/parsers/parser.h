@@ -40,8 +40,8 @@ enum shrike_verdict {
 
 enum shrike_transport { SHRIKE_TCP = 1, SHRIKE_UDP = 2, SHRIKE_SCTP = 4 };
 
-/* One rule; a table of them ends with a rule of transports 0 and no session. Rules of one kind only: ports, bytes,
- * session, or none of them (every first payload of that transport). */
+/* One rule; a table of them ends with a rule of transports 0 and no session. Ports and
+ * bytes both have to fit where a rule has both; a rule without either, or a session, is for every first payload. */
 struct shrike_match {
 	uint8_t transports; /* of enum shrike_transport */
 	uint16_t port;	    /* either side's port (source_port, destination_port: that of the session's source ...) */
@@ -120,6 +120,7 @@ void shrike_emit_lower(struct shrike_ctx *, unsigned field, const void *text, si
 /* Known to be UTF-8 although the field is not FIELD_FORCE_UTF8. */
 void shrike_emit_utf8(struct shrike_ctx *, unsigned field, const void *text, size_t size);
 void shrike_emit_hex(struct shrike_ctx *, unsigned field, const void *bytes, size_t size); /* lower case */
+void shrike_emit_mac(struct shrike_ctx *, unsigned field, const uint8_t mac[6]);	   /* 02:00:... */
 void shrike_emit_ip(struct shrike_ctx *, unsigned field, const uint8_t address[16]);
 void shrike_emit_ipv4(struct shrike_ctx *, unsigned field, const uint8_t address[4]);
 /* An address as somebody wrote it (RECORD.md 1.10); false: it is none. */

@@ -5,6 +5,7 @@
  * key exchange) or with a length that cannot be. After that only the sizes of chunks are looked at, for a while: many
  * keystrokes in both directions of a session whose source never types are a shell that was opened the wrong way round
  * (tag "ssh-reverse-shell"). */
+#include "base64.h"
 #include "parser.h"
 #include "text.h"
 
@@ -94,25 +95,6 @@ kexinit(struct shrike_ctx *ctx, struct cursor in)
 		shrike_emit_hex(ctx, d == 0 ? F_HASSH : F_HASSH_SERVER, digest, 16);
 }
 
-static size_t
-base64(char *out, const uint8_t *in, size_t size)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t used = 0;
-
-	for (size_t i = 0; i < size; i += 3) {
-		uint32_t left = (uint32_t)(size - i);
-		uint32_t bits =
-			(uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
-
-		out[used++] = letters[bits >> 18];
-		out[used++] = letters[bits >> 12 & 63];
-		out[used++] = left > 1 ? letters[bits >> 6 & 63] : '=';
-		out[used++] = left > 2 ? letters[bits & 63] : '=';
-	}
-	return used;
-}
-
 static void
 host_key(struct shrike_ctx *ctx, struct cursor in)
 {
@@ -121,7 +103,7 @@ host_key(struct shrike_ctx *ctx, struct cursor in)
 	char text[KEY_TEXT_MAX];
 
 	if (key != NULL && size <= PACKET_MAX)
-		shrike_emit_bytes(ctx, F_KEY, text, base64(text, key, size));
+		shrike_emit_bytes(ctx, F_KEY, text, (size_t)(base64_put(text, key, size, false) - text));
 }
 
 /* False: this was the last packet that anybody reads. */

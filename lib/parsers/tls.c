@@ -305,8 +305,8 @@ tls_save(struct shrike_ctx *ctx, bool is_final)
 		side_end(ctx, state, state->server);
 }
 
-static void *
-tls_create(const struct conf *conf, struct shrike_setup *setup)
+void *
+tls_conf_create(const struct conf *conf, struct shrike_setup *setup)
 {
 	struct tls_conf *shared = calloc(1, sizeof(*shared));
 
@@ -336,7 +336,7 @@ static const struct shrike_parser tls = {
 	.n_fields = TLS_N_FIELDS,
 	.calls = tls_calls,
 	.state_bytes = sizeof(struct tls_state),
-	.create = tls_create,
+	.create = tls_conf_create,
 	.destroy = free,
 	.create_local = tls_create_local,
 	.destroy_local = free,

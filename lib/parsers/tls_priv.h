@@ -29,6 +29,8 @@ struct tls_conf {
 	bool ja3_strings, ja4_raw;
 };
 extern const struct setting_group tls_settings_group;
+/* shrike_parser.create: a struct tls_conf from malloc. */
+void *tls_conf_create(const struct conf *, struct shrike_setup *);
 
 /* RFC 8701: 0a0a, 1a1a, ... fafa mean nothing; clients send them so that servers learn to ignore the unknown. */
 static inline bool

@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "base64.h"
 #include "document.h"
 #include "record_priv.h"
 
@@ -98,8 +99,5 @@ void document_root_id(struct formatter *, const struct record *, const char *own
 
 /* community_id.c */
 void community_id_write(EVP_MD_CTX *, EVP_MD *, const struct record_summary *, char out[COMMUNITY_ID_BYTES]);
-
-/* document_base64.c: returns the end, writes no NUL. 'url': the alphabet with '-' and '_'. */
-char *base64_put(char *out, const uint8_t *bytes, size_t size, bool url);
 
 #endif

@@ -1,5 +1,5 @@
 /* Base64 (RFC 4648 4 and 5), padded. */
-#include "document_priv.h"
+#include "base64.h"
 
 char *
 base64_put(char *out, const uint8_t *bytes, size_t size, bool url)
