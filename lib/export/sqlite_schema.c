@@ -202,7 +202,7 @@ query_number(struct store *s, const char *sql, int64_t *out)
 	return rc;
 }
 
-/* 1: ours and ready, 0: empty, -errno. */
+/* 1: ours and ready, 0: empty, -errno. Inside a transaction: whoever makes the tables may commit between two reads. */
 static int
 check_version(struct store *s)
 {
@@ -230,6 +230,20 @@ check_version(struct store *s)
 		return -EPROTO;
 	}
 	return 1;
+}
+
+static int
+look_at_file(struct store *s)
+{
+	int rc = store_exec(s, "BEGIN"), version = 0;
+
+	if (rc == 0)
+		rc = version = check_version(s);
+	if (rc >= 0)
+		rc = store_commit(s);
+	if (rc < 0)
+		store_rollback(s);
+	return rc < 0 ? rc : version;
 }
 
 static int
@@ -343,7 +357,7 @@ prepare_file(struct store *s)
 	int rc = store_result(s, sqlite3_busy_timeout(s->db, BUSY_MS));
 
 	if (rc == 0)
-		rc = check_version(s);
+		rc = look_at_file(s);
 	if (rc >= 0)
 		rc = store_exec_format(s, "PRAGMA page_size=%d", SQLITE_PAGE_BYTES);
 	if (rc >= 0)
@@ -354,7 +368,7 @@ prepare_file(struct store *s)
 				       "PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d",
 				       CACHE_KIB, WAL_PAGES, 4 * WAL_PAGES * SQLITE_PAGE_BYTES);
 	if (rc >= 0)
-		rc = check_version(s);
+		rc = look_at_file(s);
 	if (rc == 0)
 		rc = create_tables(s);
 	if (rc >= 0)

@@ -87,7 +87,7 @@ wanted(const struct test *t, int argc, char **argv)
 	if (argc < 2)
 		return true;
 	for (int i = 1; i < argc; i++)
-		if (strstr(t->file, argv[i]) != NULL)
+		if (strstr(t->file, argv[i]) != NULL || strcmp(t->name, argv[i]) == 0)
 			return true;
 	return false;
 }

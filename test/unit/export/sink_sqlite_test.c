@@ -359,6 +359,35 @@ write_much(struct fixture *f, int process)
 	return 0;
 }
 
+static int
+open_only(struct fixture *f, int process)
+{
+	void *s = open_sink(f);
+
+	(void)process;
+	if (s == NULL)
+		return 1;
+	fixture_kind("sqlite")->destroy(s);
+	return 0;
+}
+
+TEST(whoever_meets_a_file_that_is_being_made_waits_for_it)
+{
+	enum { ROUNDS = 40 };
+
+	for (int round = 0; round < ROUNDS; round++) {
+		struct fixture f;
+		pid_t pid[PROCESSES];
+
+		REQUIRE(fixture_init(&f, NULL));
+		for (int i = 0; i < PROCESSES; i++)
+			pid[i] = in_child(&f, open_only, i);
+		for (int i = 0; i < PROCESSES; i++)
+			EXPECT_EQ(child_exit(pid[i]), 0);
+		fixture_fini(&f);
+	}
+}
+
 TEST(four_processes_write_one_file)
 {
 	struct fixture f;
