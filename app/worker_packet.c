@@ -1,0 +1,200 @@
+/* A packet's way through a worker.
+ *
+ * What was received waits in 'held' and is worked off in runs: packets that share one second of the clock. When the
+ * second moves, sessions that are over are saved before the next packet is looked at; saving is resumable, because it
+ * may run out of head-room too. Control mbufs (tick, flush, end) end a run.
+ *
+ * Lookup, store and process follow each other for each packet, in order, because a packet may end the session that the
+ * next one would have found (port reuse); what makes the burst fast is that session_prefetch_burst() went over all of
+ * it before. */
+#include <rte_prefetch.h>
+
+#include "worker_priv.h"
+
+COUNTER(received, "worker.received", "packets taken from the ports", LEDGER_PACKETS, LEDGER_IN);
+COUNTER(received_bytes, "worker.received_bytes", "their captured bytes", LEDGER_NONE, LEDGER_IN);
+COUNTER(processed, "worker.processed", "packets that belong to a session", LEDGER_PACKETS, LEDGER_OUT);
+COUNTER_LOSS(oversized, "worker.oversized", "packets longer than 65,535 bytes", LEDGER_PACKETS);
+COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session could be had", LEDGER_PACKETS);
+
+enum { PREFETCH_AHEAD = 2, PREFETCH_BYTES = 1536 };
+
+/* The next packets of 'held' that share one second of the clock go into the burst. Control mbufs are not packets. */
+static unsigned
+take_run(struct worker *w)
+{
+	struct burst *b = w->burst;
+	uint64_t second = meta_of(w->held[w->next_held])->clock_ns / NS_PER_S;
+	unsigned taken = 0;
+
+	b->n = 0;
+	for (unsigned i = w->next_held; i < w->n_held; i++, taken++) {
+		const struct packet_meta *meta = meta_of(w->held[i]);
+
+		if (meta->kind != META_PACKET || meta->clock_ns / NS_PER_S > second)
+			break;
+		COUNTER_ADD(&w->counters, received, 1);
+		COUNTER_ADD(&w->counters, received_bytes, w->held[i]->pkt_len);
+		if (likely(port_packet(w->held[i], w->linear + (size_t)b->n * PACKET_BYTES_MAX, &b->packet[b->n])))
+			b->n++;
+		else
+			COUNTER_ADD(&w->counters, oversized, 1);
+	}
+	return taken;
+}
+
+static void
+begin_run(struct worker *w, uint64_t *since)
+{
+	struct burst *b = w->burst;
+
+	w->run_mbufs = take_run(w);
+	w->next_packet = 0;
+	w->looked_up = false;
+	decode_burst(w->params.decode, w->params.secret, b);
+	stage_end(w, STAGE_DECODE, since);
+	session_prefetch_burst(w->sessions, b->packet, b->n);
+	stage_end(w, STAGE_SESSION, since);
+}
+
+static void
+lookup_datagram(struct worker *w, struct packet *p)
+{
+	p->hash = flow_key_hash(&p->key, w->params.secret);
+	session_lookup(w->sessions, p);
+	if (p->fragments_differ && p->session != NULL)
+		session_add_tag(w->sessions, p->session, "ip-overlap");
+	w->looked_up = true;
+}
+
+/* The replay put it together and had it decoded: a run of its own. */
+static void
+begin_datagram(struct worker *w)
+{
+	struct rte_mbuf *m = w->held[w->next_held];
+	struct packet *p = &w->burst->packet[0];
+
+	COUNTER_ADD(&w->counters, received, 1);
+	COUNTER_ADD(&w->counters, received_bytes, m->pkt_len);
+	w->run_mbufs = 1;
+	w->next_packet = 0;
+	w->looked_up = false;
+	w->burst->n = port_datagram(m, w->linear, p);
+	if (w->burst->n == 0)
+		COUNTER_ADD(&w->counters, oversized, 1);
+	else if (p->verdict == PACKET_OK)
+		lookup_datagram(w, p);
+}
+
+/* What decode gave no key. True: it was a fragment, and the packet is the whole datagram now, with its session. */
+static bool
+take_fragment(struct worker *w, struct packet *p)
+{
+	if (p->verdict == PACKET_FRAGMENT && !fragments_push(w->fragments, p))
+		return false;
+	if (p->verdict != PACKET_OK) {
+		packet_count_verdict(&w->counters, p);
+		return false;
+	}
+	lookup_datagram(w, p);
+	return true;
+}
+
+/* A packet's way after decode. False: the pcap has no room for it yet, go on with it later (only in a replay). */
+static bool
+process_packet(struct worker *w, struct packet *p, uint64_t *since)
+{
+	bool has_payload;
+
+	if (unlikely(p->verdict != PACKET_OK) && !take_fragment(w, p))
+		return true;
+	if (!w->looked_up)
+		session_lookup(w->sessions, p);
+	stage_end(w, STAGE_SESSION, since);
+	if (unlikely(p->session == NULL)) {
+		COUNTER_ADD(&w->counters, no_session, 1);
+		w->looked_up = false;
+		return true;
+	}
+	/* First the evidence: a bug further down must not cost it. */
+	w->looked_up = true;
+	if (likely(p->store) && !writer_append(w->stream, p, session_file(p->session)))
+		return false;
+	w->looked_up = false;
+	stage_end(w, STAGE_STORE, since);
+	has_payload = session_process(w->sessions, p);
+	COUNTER_ADD(&w->counters, processed, 1);
+	stage_end(w, STAGE_PROCESS, since);
+	if (has_payload) {
+		worker_payload_parse(&w->payload, p->session);
+		stage_end(w, STAGE_PARSE, since);
+	}
+	return true;
+}
+
+/* What writer_append() is about to copy; the headers are there already. */
+static inline void
+prefetch_bytes(const struct packet *p)
+{
+	uint32_t end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_BYTES);
+
+	for (uint32_t at = RTE_CACHE_LINE_SIZE; at < end; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p->data + at);
+}
+
+/* Goes on with the run. False: it has to wait. */
+static bool
+continue_run(struct worker *w, uint64_t *since)
+{
+	for (; w->next_packet < w->burst->n; w->next_packet++) {
+		if (w->next_packet + PREFETCH_AHEAD < w->burst->n)
+			prefetch_bytes(&w->burst->packet[w->next_packet + PREFETCH_AHEAD]);
+		if (unlikely(!process_packet(w, &w->burst->packet[w->next_packet], since)))
+			return false;
+	}
+	port_free_burst(w->held + w->next_held, w->run_mbufs);
+	w->next_held += w->run_mbufs;
+	w->run_mbufs = 0;
+	stage_end(w, STAGE_RECEIVE, since);
+	return true;
+}
+
+/* A control mbuf. The clock was expired up to before. */
+static void
+apply_control(struct worker *w, const struct packet_meta *meta)
+{
+	if (meta->kind == META_FLUSH) {
+		worker_note_peak(w);
+		w->task = TASK_FLUSH;
+		w->after_flush = TASK_NONE;
+	} else if (meta->kind == META_END) {
+		worker_note_peak(w);
+		w->task = TASK_FLUSH;
+		w->after_flush = TASK_FINISH;
+	}
+}
+
+void
+worker_work_off(struct worker *w, uint64_t *since)
+{
+	while (w->next_held < w->n_held && w->task == TASK_NONE) {
+		struct packet_meta *meta = meta_of(w->held[w->next_held]);
+
+		if (w->run_mbufs == 0) {
+			if (!worker_expire_before(w, meta->clock_ns))
+				return;
+			stage_end(w, STAGE_EXPIRE, since);
+			if (unlikely(meta->kind != META_PACKET && meta->kind != META_DATAGRAM)) {
+				apply_control(w, meta);
+				port_free_burst(w->held + w->next_held++, 1);
+				continue;
+			}
+			if (likely(meta->kind == META_PACKET))
+				begin_run(w, since);
+			else
+				begin_datagram(w);
+		}
+		if (unlikely(!continue_run(w, since)))
+			return;
+	}
+}

@@ -1,0 +1,94 @@
+/* What the files of the worker share: worker.c is its life and its polls, worker_receive.c where packets come from,
+ * worker_packet.c a packet's way. */
+#ifndef WORKER_PRIV_H
+#define WORKER_PRIV_H
+
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+
+#include "record_id.h"
+#include "worker.h"
+#include "worker_payload.h"
+
+enum { EXPIRE_MAX = 64 };
+
+enum task { TASK_NONE, TASK_EXPIRE, TASK_FLUSH, TASK_FINISH, TASK_DONE };
+
+struct worker_port {
+	const struct port *port;
+	uint16_t queue;
+};
+
+struct worker {
+	struct worker_params params;
+	struct counters counters;
+	struct record_pool *pool;
+	struct record_id_source ids;
+	struct fragments *fragments;
+	struct session_table *sessions;
+	struct worker_payload payload;
+	struct writer_stream *stream;
+	struct worker_port port[WORKER_PORTS_MAX];
+	unsigned n_ports, next_port;
+
+	struct rte_mbuf *held[BURST_MAX]; /* received, not yet worked off: held[next_held .. n_held) */
+	unsigned n_held, next_held;
+	struct burst *burst;
+	unsigned run_mbufs;   /* of 'held' that are in the burst; 0: no run is being worked off */
+	unsigned next_packet; /* of the burst */
+	bool looked_up;	      /* that packet has its session, but no place in the pcap yet */
+	uint8_t *linear;      /* BURST_MAX x PACKET_BYTES_MAX for packets in several segments; touched only by those */
+	struct record *outgoing; /* did not fit into the ring */
+
+	enum task task;
+	enum task after_flush; /* what follows TASK_FLUSH */
+	uint64_t clock_ns;     /* ports without a replay: the greatest stamp so far */
+	uint64_t expired_ns;   /* the clock up to which sessions were expired */
+	uint64_t expire_to_ns;
+	uint64_t next_tick_ns;
+	_Atomic bool stop, done;
+
+	_Atomic uint64_t last_packet_ns;
+	uint64_t live_peak, bytes_peak;
+	bool sampled; /* this poll's stages are timed */
+	uint64_t polls;
+	struct worker_stages stages;
+	uint64_t saved_by_type[SESSION_TYPES];
+};
+
+/* Time since *since goes to 'stage'. Only in every 16th poll that has packets, and only when asked for: reading the
+ * time stamp counter around each stage of each packet costs more than some stages do. */
+static inline void
+stage_end(struct worker *w, enum worker_stage stage, uint64_t *since)
+{
+	uint64_t now;
+
+	if (likely(!w->sampled))
+		return;
+	now = rte_rdtsc();
+	w->stages.cycles[stage] += now - *since;
+	w->stages.reads[stage]++;
+	*since = now;
+}
+
+static inline struct packet_meta *
+meta_of(struct rte_mbuf *m)
+{
+	return rte_mbuf_to_priv(m);
+}
+
+/* worker.c. Goes on with expiring, flushing or finishing. True: nothing of the kind is left, packets may follow. */
+bool worker_task_step(struct worker *);
+void worker_note_peak(struct worker *);
+
+/* Sessions that are over at 'clock_ns' must be saved before anything later is looked at. True: they are. */
+bool worker_expire_before(struct worker *, uint64_t clock_ns);
+
+/* worker_receive.c. One burst into 'held'; 0: nothing there. */
+unsigned worker_receive(struct worker *, uint64_t now_ns);
+void worker_advance_idle_clock(struct worker *);
+
+/* worker_packet.c. Works off 'held', run by run. Stops early when something runs out of head-room. */
+void worker_work_off(struct worker *, uint64_t *since);
+
+#endif
