@@ -111,6 +111,16 @@ batch_pool_held(const struct batch_pool *p)
 	return held;
 }
 
+unsigned
+batch_pool_in_use(const struct batch_pool *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n; i++)
+		n += atomic_load_explicit(&p->batch[i].in_use, memory_order_relaxed);
+	return n;
+}
+
 struct batch *
 batch_get(struct batch_pool *p)
 {

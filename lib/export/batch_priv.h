@@ -1,7 +1,7 @@
 /* Batches of documents: a pool of them, filled by the exporter, read by all sinks, given back by the last one.
  *
  * Threads: batch_get, _fits, _grow, _append, _send: the exporter's; batch_answer: each sink's, once a batch;
- * batch_pool_held: any. */
+ * batch_pool_held, _in_use: any. */
 #ifndef BATCH_PRIV_H
 #define BATCH_PRIV_H
 
@@ -31,6 +31,7 @@ void batch_pool_destroy(struct batch_pool *); /* accepts NULL */
 unsigned batch_pool_bitmap_words(const struct batch_pool *);
 unsigned batch_pool_size(const struct batch_pool *);
 uint64_t batch_pool_held(const struct batch_pool *);
+unsigned batch_pool_in_use(const struct batch_pool *);
 
 /* An empty batch, or NULL: all are in use. */
 struct batch *batch_get(struct batch_pool *);

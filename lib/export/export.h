@@ -8,11 +8,11 @@
  * that fails is retried for ever; a document is acknowledged, rejected, abandoned or still held here, never forgotten.
  *
  * Threads: exporter_poll() and exporter_put_file() on one thread, the exporter's lcore; create, destroy, finish,
- * abandon and describe on the control thread; exporter_idle() and exporter_file_number() on any. Sinks run on threads
- * of their own. Ownership: a record belongs to the exporter from its ring to the return ring; a batch to the exporter's
- * pool. Ledger: whoever pushes a record on a ring counts "record.emitted" (IN of LEDGER_RECORDS) and attaches a gauge
- * for what is on the rings; all else of the account is counted and gauged here. exporter_destroy() takes the counters
- * with it: check and print before. */
+ * abandon and describe on the control thread; exporter_put_stats() on one more; exporter_idle() and
+ * exporter_file_number() on any. Sinks run on threads of their own. Ownership: a record belongs to the exporter from
+ * its ring to the return ring; a batch to the exporter's pool. Ledger: whoever pushes a record on a ring counts
+ * "record.emitted" (IN of LEDGER_RECORDS) and attaches a gauge for what is on the rings; all else of the account is
+ * counted and gauged here. exporter_destroy() takes the counters with it: check and print before. */
 #ifndef EXPORT_H
 #define EXPORT_H
 
@@ -74,6 +74,30 @@ struct export_file {
 
 typedef void (*export_file_callback)(const char *name, uint32_t number, void *context);
 
+/* A document about the sensor itself (RECORD.md 7). Flavour 0 is the node's stats document, whose id is the node's
+ * name; 1 to 3 are its dstats documents of 5, 60 and 600 s, whose ids go round in a ring. */
+enum { EXPORT_STATS_FLAVOURS = 4, EXPORT_STATS_ID_BYTES = 320, EXPORT_STATS_JSON_BYTES_MAX = 8192 };
+struct export_stats {
+	unsigned flavour;
+	bool important; /* a store that sheds should keep this one: it comes once a minute, or is the run's last */
+	bool live;	/* not a replay: the stats document has a version that grows, kept by the store */
+	const char *id, *json;
+	size_t json_bytes; /* less than EXPORT_STATS_JSON_BYTES_MAX */
+};
+static inline const char *
+export_stats_index(const struct export_stats *stats)
+{
+	return stats->flavour == 0 ? "stats" : "dstats";
+}
+
+/* What only the sink knows of itself. */
+struct sink_gauges {
+	uint32_t requests;	/* sent and not answered */
+	uint32_t health_ms;	/* how long the last look at the store's health took; 0: none */
+	uint64_t spool_bytes;	/* waiting on disk */
+	uint64_t spool_records; /* the same in documents */
+};
+
 struct sink_params {
 	const struct conf *conf;
 	const struct document_conf *document;
@@ -97,6 +121,9 @@ struct sink_kind {
 	/* All or nothing: 0 answers for every document of the 'n' batches, an error for none. */
 	int (*write)(void *, struct sink_batch *, unsigned n);
 	int (*write_file)(void *, const struct export_file *); /* may be NULL */
+	/* Replaces the document of that index and id. Not repeated: what fails is lost, the next one says the same with
+	 * newer numbers. It must not wait longer than write() does. May be NULL. */
+	int (*write_stats)(void *, const struct export_stats *);
 	int (*flush)(void *); /* what was written is durable; when idle for a second, and at exit. May be NULL */
 	/* A bounded piece of the sink's own work, after each write and when idle; 'at_exit': all of it that has to be
 	 * done before the end. 1: there is more, 0: nothing left. May be NULL. */
@@ -106,6 +133,10 @@ struct sink_kind {
 	 * connection of its own. 0 or -errno (-ENOENT: there is no store yet). May be NULL. */
 	int (*each_file)(const struct sink_params *, export_file_callback, void *context);
 
+	/* The node's last stats document, as text. On the control thread, before create(), as each_file(). 0, -ENOENT
+	 * or another -errno. May be NULL. */
+	int (*read_stats)(const struct sink_params *, char *json, size_t json_size);
+
 	/* The first of 'n' following file numbers of this node, or 0 with errno; NULL: this sink keeps none. Those not
 	 * used come back at the end, when they were the last ones taken. */
 	uint32_t (*take_file_numbers)(void *, unsigned n);
@@ -113,6 +144,7 @@ struct sink_kind {
 
 	/* Adds to the kind's own counters, "sink.NAME.acknowledged" and so on. */
 	void (*count)(struct counters *, uint64_t acknowledged, uint64_t rejected);
+	void (*gauges)(void *, struct sink_gauges *);	  /* any thread: reads atomics only. May be NULL */
 	const char *(*explain)(void *);			  /* the last error in the store's words; may be NULL */
 	void (*describe)(void *, char *out, size_t size); /* for the end summary: "/var/lib/shrike/shrike.sqlite" */
 };
@@ -154,11 +186,19 @@ bool exporter_destroy(struct exporter *);
 /* The files documents of this node in the sinks that keep them; before exporter_create(). 0 or -errno. */
 int export_each_file(const struct exporter_params *, export_file_callback, void *context);
 
+/* The node's last stats document in the first sink that has one; before exporter_create(). 0, -ENOENT or another
+ * -errno. */
+int export_read_stats(const struct exporter_params *, char *json, size_t json_size);
+
 /* Returns how much was done: 0 means idle. */
 unsigned exporter_poll(struct exporter *);
 
 /* Copies. False: EXPORT_FILES_MAX of them wait for a sink that fails; offer it again later. */
 bool exporter_put_file(struct exporter *, const struct export_file *) __attribute__((warn_unused_result));
+
+/* Copies, for every sink that takes such documents; one of the same flavour that still waits there is replaced. Any one
+ * thread, until exporter_destroy(), which sends what waits. */
+void exporter_put_stats(struct exporter *, const struct export_stats *);
 
 /* The rings are empty, every document has been answered by every sink, and every files document is taken. */
 bool exporter_idle(const struct exporter *);
@@ -175,6 +215,20 @@ struct counters *exporter_counters(struct exporter *);
 
 /* writer_number_source: a file number, or 0: none ready yet, ask again. Any thread. */
 uint32_t exporter_file_number(void *exporter);
+
+/* What waits where. Any thread. */
+struct export_status {
+	unsigned batches, batches_in_use;
+};
+struct export_sink_status {
+	const char *name;
+	unsigned queued_batches, queued_files, queue_batches; /* 'queue_batches': its queue's size */
+	bool failing;
+	struct sink_gauges gauges;
+};
+void exporter_status(const struct exporter *, struct export_status *);
+void exporter_each_sink(const struct exporter *, void (*each)(const struct export_sink_status *, void *context),
+			void *context);
 
 /* One line per sink for the end summary. */
 void exporter_describe(const struct exporter *, void (*line)(const char *sink, const char *text, void *context),

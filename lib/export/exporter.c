@@ -227,6 +227,14 @@ exporter_put_file(struct exporter *e, const struct export_file *file)
 	return true;
 }
 
+void
+exporter_put_stats(struct exporter *e, const struct export_stats *stats)
+{
+	for (unsigned i = 0; i < e->n_sinks; i++)
+		if (sink_wants_stats(e->sink[i]))
+			sink_put_stats(e->sink[i], stats);
+}
+
 bool
 exporter_idle(const struct exporter *e)
 {
@@ -273,6 +281,25 @@ exporter_file_number(void *exporter)
 	if (file_numbers_low(e->numbers))
 		sink_wake(e->keeper);
 	return number;
+}
+
+void
+exporter_status(const struct exporter *e, struct export_status *out)
+{
+	*out = (struct export_status){.batches = batch_pool_size(e->pool),
+				      .batches_in_use = batch_pool_in_use(e->pool)};
+}
+
+void
+exporter_each_sink(const struct exporter *e, void (*each)(const struct export_sink_status *, void *context),
+		   void *context)
+{
+	struct export_sink_status status;
+
+	for (unsigned i = 0; i < e->n_sinks; i++) {
+		sink_status(e->sink[i], &status);
+		each(&status, context);
+	}
 }
 
 void

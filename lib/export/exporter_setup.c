@@ -231,3 +231,19 @@ export_each_file(const struct exporter_params *params, export_file_callback each
 	}
 	return error;
 }
+
+int
+export_read_stats(const struct exporter_params *params, char *json, size_t json_size)
+{
+	struct sink_params sink = {.conf = params->conf, .document = params->document};
+	const struct export_conf *conf = params->export_conf;
+	int error = -ENOENT;
+
+	for (unsigned i = 0; i < conf->sinks.n && !conf->dry_run && error != 0; i++) {
+		const struct sink_kind *kind = find_kind(conf->sinks.item[i]);
+
+		if (kind != NULL && kind->read_stats != NULL)
+			error = kind->read_stats(&sink, json, json_size);
+	}
+	return error;
+}

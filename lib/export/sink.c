@@ -25,11 +25,13 @@
 
 #include "clock.h"
 #include "log.h"
+#include "stats_box_priv.h"
 #include "thread.h"
 
 COUNTER(retries, "export.retries", "times that a sink failed and was tried again", LEDGER_NONE, LEDGER_OUT);
 COUNTER_LOSS(files_abandoned, "export.files_abandoned",
 	     "files documents given up because the program was told to stop at once", LEDGER_NONE);
+COUNTER(stats_failed, "export.stats_failed", "stats documents that a sink could not write", LEDGER_NONE, LEDGER_OUT);
 
 enum {
 	BATCHES_AT_ONCE_MAX = 64,
@@ -66,6 +68,8 @@ struct sink {
 	_Atomic unsigned n_files; /* until answered, not until taken off the list */
 	pthread_mutex_t files_lock;
 	struct file_item *files_first, **files_last;
+	struct stats_box stats;
+	_Atomic bool failing;
 	pthread_t thread;
 
 	/* The sink's thread's own. */
@@ -135,7 +139,8 @@ numbers_low(const struct sink *s)
 static bool
 has_work(const struct sink *s)
 {
-	return queued(s) > 0 || atomic_load(&s->n_files) > 0 || numbers_low(s) || atomic_load(&s->stopping);
+	return queued(s) > 0 || atomic_load(&s->n_files) > 0 || numbers_low(s) || stats_box_waits(&s->stats) ||
+	       atomic_load(&s->stopping);
 }
 
 /* Each of these does one piece of work and returns 1, 0 (there is none) or -errno (it stays to be done). */
@@ -259,6 +264,19 @@ batch_step(struct sink *s)
 	return 1;
 }
 
+/* Tried once: a store that fails says so by its other writes, and newer numbers will come. */
+static int
+stats_step(struct sink *s)
+{
+	struct export_stats stats;
+
+	if (!stats_box_take(&s->stats, &stats))
+		return 0;
+	if (!atomic_load(&s->abandoned) && s->kind->write_stats(s->state, &stats) < 0)
+		COUNTER_ADD(&s->counters, stats_failed, 1);
+	return 1;
+}
+
 static int
 maintain_step(struct sink *s, bool at_exit)
 {
@@ -278,7 +296,7 @@ static int
 turn(struct sink *s)
 {
 	int failed = 0, done = 0;
-	int (*const step[])(struct sink *) = {numbers_step, file_step, batch_step, maintain_between};
+	int (*const step[])(struct sink *) = {numbers_step, file_step, batch_step, stats_step, maintain_between};
 
 	for (unsigned i = 0; i < RTE_DIM(step); i++) {
 		int rc = step[i](s);
@@ -334,6 +352,7 @@ back_off(struct sink *s, int error)
 	uint64_t now_ns = clock_monotonic_ns();
 
 	COUNTER_ADD(&s->counters, retries, 1);
+	atomic_store_explicit(&s->failing, true, memory_order_relaxed);
 	if (s->back_off_ms == 0) {
 		s->back_off_ms = BACK_OFF_MIN_MS;
 		s->failing_since_ns = now_ns;
@@ -353,6 +372,8 @@ recovered(struct sink *s)
 		LOG_INFO("sink.recovered", "sink=%s failed_s=%" PRIu64, s->kind->name,
 			 (clock_monotonic_ns() - s->failing_since_ns) / NS_PER_S);
 	s->back_off_ms = 0;
+	if (atomic_load_explicit(&s->failing, memory_order_relaxed))
+		atomic_store_explicit(&s->failing, false, memory_order_relaxed);
 }
 
 static int
@@ -382,7 +403,8 @@ sleep_until_wake(struct sink *s)
 static bool
 is_drained(const struct sink *s)
 {
-	return atomic_load(&s->stopping) && queued(s) == 0 && atomic_load(&s->n_files) == 0;
+	return atomic_load(&s->stopping) && queued(s) == 0 && atomic_load(&s->n_files) == 0 &&
+	       !stats_box_waits(&s->stats);
 }
 
 static void
@@ -457,6 +479,7 @@ sink_create(const struct sink_setup *setup, char *why, size_t why_size)
 	s->numbers = setup->numbers;
 	s->files_last = &s->files_first;
 	pthread_mutex_init(&s->files_lock, NULL);
+	stats_box_init(&s->stats);
 	snprintf(s->owner, sizeof(s->owner), "sink-%.10s", s->kind->name); /* a thread's name has 15 characters */
 	if (!allocate_queue(s, setup)) {
 		snprintf(why, why_size, "sink %s: %s", s->kind->name, strerror(errno));
@@ -508,6 +531,7 @@ sink_destroy(struct sink *s)
 	while (s->files_first != NULL)
 		file_drop_first(s);
 	pthread_mutex_destroy(&s->files_lock);
+	stats_box_fini(&s->stats);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	free(s->slot);
@@ -555,6 +579,33 @@ sink_put_file(struct sink *s, const struct export_file *file)
 	pthread_mutex_unlock(&s->files_lock);
 	sink_wake(s);
 	return 0;
+}
+
+bool
+sink_wants_stats(const struct sink *s)
+{
+	return s->kind->write_stats != NULL;
+}
+
+void
+sink_put_stats(struct sink *s, const struct export_stats *stats)
+{
+	stats_box_put(&s->stats, stats);
+	sink_wake(s);
+}
+
+void
+sink_status(const struct sink *s, struct export_sink_status *out)
+{
+	*out = (struct export_sink_status){
+		.name = s->kind->name,
+		.queued_batches = queued(s),
+		.queued_files = atomic_load(&s->n_files),
+		.queue_batches = s->mask + 1,
+		.failing = atomic_load_explicit(&s->failing, memory_order_relaxed),
+	};
+	if (s->kind->gauges != NULL)
+		s->kind->gauges(s->state, &out->gauges);
 }
 
 bool

@@ -1,6 +1,7 @@
 /* One sink under way: its queue, its thread, its retries.
  *
- * Threads: sink_push, sink_put_file: the exporter's; sink_wake, sink_idle: any; the others: control. */
+ * Threads: sink_push, sink_put_file: the exporter's; sink_put_stats, sink_status, sink_wake, sink_idle: any; the
+ * others: control. */
 #ifndef SINK_PRIV_H
 #define SINK_PRIV_H
 
@@ -35,6 +36,9 @@ void sink_push(struct sink *, struct batch *);
 bool sink_wants_files(const struct sink *);
 bool sink_has_room_for_file(const struct sink *);
 int sink_put_file(struct sink *, const struct export_file *); /* 0 or -ENOMEM */
+bool sink_wants_stats(const struct sink *);
+void sink_put_stats(struct sink *, const struct export_stats *);
+void sink_status(const struct sink *, struct export_sink_status *);
 void sink_wake(struct sink *);
 bool sink_idle(const struct sink *); /* no files documents wait (batches are the pool's to know) */
 const struct sink_kind *sink_kind_of(const struct sink *);

@@ -22,6 +22,9 @@ struct stall {
 	_Atomic unsigned reject_every; /* sequence numbers that this divides; 0: none */
 	_Atomic uint64_t calls, documents, failures, largest_bytes;
 	uint8_t seen[SEQUENCES_MAX];
+	_Atomic unsigned n_stats;
+	_Atomic bool refuses_stats;
+	char stats_id[32], stats_json[64]; /* of the last one, when n_stats has counted it */
 };
 static struct stall stall[2];
 
@@ -80,12 +83,34 @@ stall_write(void *state, struct sink_batch *b, unsigned n)
 	return 0;
 }
 
+static int
+stall_write_stats(void *state, const struct export_stats *stats)
+{
+	struct stall *s = state;
+
+	if (s->refuses_stats)
+		return -EIO;
+	snprintf(s->stats_id, sizeof(s->stats_id), "%s/%s", export_stats_index(stats), stats->id);
+	snprintf(s->stats_json, sizeof(s->stats_json), "%.*s", (int)stats->json_bytes, stats->json);
+	s->n_stats++;
+	return 0;
+}
+
+static void
+stall_gauges(void *state, struct sink_gauges *out)
+{
+	(void)state;
+	*out = (struct sink_gauges){.requests = 7, .health_ms = 11, .spool_bytes = 13, .spool_records = 17};
+}
+
 static const struct sink_kind stall_a = {.name = "stall",
 					 .max_batches = 4,
 					 .wants_columns = true,
 					 .create = stall_create_a,
 					 .destroy = stall_destroy,
-					 .write = stall_write};
+					 .write = stall_write,
+					 .write_stats = stall_write_stats,
+					 .gauges = stall_gauges};
 REGISTRY_ADD(sink_kind, stall_a);
 static const struct sink_kind stall_b = {
 	.name = "stall2", .create = stall_create_b, .destroy = stall_destroy, .write = stall_write};
@@ -312,6 +337,134 @@ TEST(every_record_reaches_every_sink_once_and_comes_back)
 	EXPECT_EQ(counters_total("export.formatted"), 5000);
 	EXPECT_EQ(counters_total("sink.sqlite.acknowledged"), 5000);
 	EXPECT_EQ(counters_total("sink.ndjson.acknowledged"), 5000);
+	rig_stop(&r);
+}
+
+static void
+put_stats(struct rig *r, unsigned flavour, const char *id, const char *json)
+{
+	struct export_stats stats = {.flavour = flavour, .id = id, .json = json, .json_bytes = strlen(json)};
+
+	exporter_put_stats(r->e, &stats);
+}
+
+static bool
+wait_for_stats(unsigned n)
+{
+	uint64_t until_ns = clock_monotonic_ns() + WAIT_S * NS_PER_S;
+
+	while (stall[0].n_stats < n && clock_monotonic_ns() < until_ns)
+		usleep(100);
+	return stall[0].n_stats == n;
+}
+
+TEST(stats_documents_reach_the_sinks_that_take_them)
+{
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){"sinks=stall;stall2", NULL}, 8192));
+	put_stats(&r, 0, "test", "{\"a\":1}");
+	REQUIRE(wait_for_stats(1));
+	EXPECT_STR(stall[0].stats_id, "stats/test");
+	EXPECT_STR(stall[0].stats_json, "{\"a\":1}");
+	put_stats(&r, 2, "test-5-60", "{\"b\":2}");
+	REQUIRE(wait_for_stats(2));
+	EXPECT_STR(stall[0].stats_id, "dstats/test-5-60");
+	EXPECT_EQ(stall[1].n_stats, 0);
+	rig_stop(&r);
+}
+
+TEST(stats_documents_neither_wait_for_a_stalled_sink_nor_pile_up)
+{
+	struct rig r;
+	char json[64];
+
+	REQUIRE(rig_start(&r, (const char *[]){"sinks=stall", "exportBatches=2", "exportBatchBytes=4096", NULL}, 8192));
+	stall[0].mode = STALL_STAND;
+	rig_push(&r, 10, 0);
+	exporter_finish(r.e);
+	while (stall[0].calls == 0) {
+		exporter_poll(r.e);
+		usleep(100);
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(json, sizeof(json), "{\"n\":%u}", i);
+		put_stats(&r, 0, "test", json);
+	}
+	EXPECT_EQ(stall[0].n_stats, 0);
+	stall[0].mode = STALL_RUN;
+	EXPECT(rig_drain(&r));
+	EXPECT(wait_for_stats(1));
+	EXPECT_STR(stall[0].stats_json, "{\"n\":999}");
+	rig_stop(&r);
+	EXPECT_EQ(stall[0].n_stats, 1);
+}
+
+TEST(stats_document_that_a_sink_cannot_write_is_counted_and_not_repeated)
+{
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){"sinks=stall", NULL}, 8192));
+	stall[0].refuses_stats = true;
+	put_stats(&r, 0, "test", "{}");
+	while (counters_total("export.stats_failed") == 0)
+		usleep(100);
+	stall[0].refuses_stats = false;
+	put_stats(&r, 0, "test", "{\"second\":1}");
+	EXPECT(wait_for_stats(1));
+	EXPECT_STR(stall[0].stats_json, "{\"second\":1}");
+	EXPECT_EQ(counters_total("export.stats_failed"), 1);
+	rig_stop(&r);
+}
+
+TEST(last_stats_document_is_written_before_the_sinks_end)
+{
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){"sinks=stall", NULL}, 8192));
+	put_stats(&r, 0, "test", "{\"last\":1}");
+	rig_stop(&r);
+	EXPECT_EQ(stall[0].n_stats, 1);
+	EXPECT_STR(stall[0].stats_json, "{\"last\":1}");
+}
+
+static void
+keep_status(const struct export_sink_status *status, void *context)
+{
+	struct export_sink_status *kept = context;
+
+	kept[status->name[5] == '2'] = *status;
+}
+
+TEST(status_of_sinks_tells_what_waits_where)
+{
+	struct export_sink_status kept[2] = {0};
+	struct export_status status;
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){"sinks=stall;stall2", "exportBatches=4", NULL}, 8192));
+	stall[0].mode = STALL_STAND;
+	rig_push(&r, 10, 0);
+	exporter_finish(r.e);
+	while (stall[0].calls == 0 || stall[1].documents == 0) {
+		exporter_poll(r.e);
+		usleep(100);
+	}
+	exporter_status(r.e, &status);
+	EXPECT_EQ(status.batches, 4);
+	EXPECT(status.batches_in_use >= 1);
+	exporter_each_sink(r.e, keep_status, kept);
+	EXPECT_STR(kept[0].name, "stall");
+	EXPECT_STR(kept[1].name, "stall2");
+	EXPECT_EQ(kept[0].queued_batches, 1);
+	EXPECT_EQ(kept[0].queue_batches, 4);
+	EXPECT_EQ(kept[0].gauges.requests, 7);
+	EXPECT_EQ(kept[0].gauges.health_ms, 11);
+	EXPECT_EQ(kept[0].gauges.spool_bytes, 13);
+	EXPECT_EQ(kept[0].gauges.spool_records, 17);
+	EXPECT_EQ(kept[1].gauges.requests, 0);
+	stall[0].mode = STALL_RUN;
+	EXPECT(rig_drain(&r));
 	rig_stop(&r);
 }
 
