@@ -45,7 +45,7 @@ struct export_batch {
 	size_t text_bytes;
 	struct export_row *row;
 	unsigned n_rows;
-	uint64_t first_sequence; /* number of the first document since start, from 1 */
+	uint64_t first_sequence; /* as a sink sees it: number of the first document since it began, from 1 */
 };
 
 /* A batch as a sink gets it: with a bit for each row, clear at first. A set bit says that the store will never take
@@ -104,16 +104,26 @@ struct sink_params {
 	const char *target; /* the ndjson sink of --records: its path; NULL: as the sink's settings say */
 };
 
+/* When what a sink does not take at once goes to its spool (spool.h) instead of waiting in batches. The setting 'spool'
+ * may say otherwise for all but SINK_SPOOL_NEVER. */
+enum sink_spooling {
+	SINK_SPOOL_LIVE,   /* on a live sensor; a replay waits */
+	SINK_SPOOL_ALWAYS, /* in a replay too: a store that may be down for hours */
+	SINK_SPOOL_NEVER,  /* it never fails: what it cannot send at once it drops and counts */
+};
+
 /* A kind of sink: a file of this folder registers one. create() and destroy() come from the control thread, all other
  * calls from the sink's own thread, where they may block. Errors are negative errno values; the call comes again
  * after a while, for ever.
  *
- * What is to come fits behind the same calls: a sink that keeps several requests in flight takes several batches at
- * once (max_batches) and answers for all of them; one that spools answers 0 when the spool has them. */
+ * A sink that keeps several requests in flight takes several batches at once (max_batches) and answers for all of them.
+ * One whose store is away returns the error each time: sink.c spools what comes meanwhile and calls again, with what
+ * failed first, and after a restart with what the former run left. */
 struct sink_kind {
 	const char *name;
 	unsigned max_batches; /* most that write() takes at once; 0 means 1 */
 	bool wants_columns;   /* uses more of a row than its place and id */
+	enum sink_spooling spooling;
 
 	void *(*create)(const struct sink_params *, char *why, size_t why_size); /* NULL: 'why' has the reason */
 	void (*destroy)(void *);
