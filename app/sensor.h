@@ -13,6 +13,7 @@
 #include "document.h"
 #include "eal.h"
 #include "export.h"
+#include "flow_owner.h"
 #include "fragments.h"
 #include "known.h"
 #include "options.h"
@@ -50,6 +51,7 @@ struct sensor {
 	struct parsers *parsers;
 	struct decode_conf *decode;
 	struct hash_secret secret;
+	struct flow_owners owners; /* set before the workers are created, with the ports */
 	struct rte_mempool *mbufs;
 	struct capture_list files;
 	struct known_files known; /* --skip, --reprocess */

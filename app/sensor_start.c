@@ -310,6 +310,7 @@ sensor_start(struct sensor *s)
 	role_plan_init(&s->plan, idle_mode(s));
 	choose_library_cpus(s);
 	s->n_workers = worker_count(s, s->plan.n_lcores);
+	flow_owners_init(&s->owners, s->n_workers);
 	hash_secret_init(&s->secret);
 	code = start_pools(s);
 	if (code == EXIT_FINE)
