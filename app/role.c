@@ -8,17 +8,24 @@
  * lcore would be late for its packets meanwhile.
  *
  * Back-off: an lcore with nothing to do first spins a little, because work usually comes in bursts, then pauses or
- * sleeps as told. Sleeping is what lets a laptop or a CI machine with more roles than CPUs get on. */
+ * sleeps as told. Sleeping is what lets a laptop or a CI machine with more roles than CPUs get on.
+ *
+ * An lcore's load is what its turns took, by one reading of the time stamp counter a turn (two in turns that back off):
+ * a busy turn is a burst at least, so this costs a packet next to nothing. */
 #include "role.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
+#include <rte_branch_prediction.h>
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
 
+#include "clock.h"
 #include "pool.h"
 
 enum { SPIN_POLLS = 64, PAUSES_MAX = 256, SLEEP_MIN_NS = 20000, SLEEP_MAX_NS = 500000 };
@@ -97,17 +104,56 @@ back_off(enum idle_mode mode, unsigned idle_polls)
 		nanosleep(&nap, NULL);
 }
 
+static inline void
+add(_Atomic uint64_t *sum, uint64_t n)
+{
+	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* Of a turn that began at 'begin', after one that ended at 'since'. Returns the time at which it ended. */
+static inline uint64_t
+count_turn(struct lcore_load *load, bool is_busy, uint64_t since, uint64_t begin)
+{
+	uint64_t now = rte_rdtsc();
+
+	add(&load->cycles, now - since);
+	add(&load->turns, 1);
+	if (is_busy) {
+		add(&load->busy_cycles, now - begin);
+		add(&load->busy_turns, 1);
+	}
+	return now;
+}
+
+static void
+stand_still(struct lcore_plan *lcore)
+{
+	atomic_store(&lcore->is_paused, true);
+	while (atomic_load(&lcore->plan->pause) && !atomic_load(&lcore->plan->stop)) {
+		if (lcore->idle == IDLE_SLEEP)
+			sched_yield();
+		else
+			rte_pause();
+	}
+	atomic_store(&lcore->is_paused, false);
+}
+
 static int
 lcore_main(void *context)
 {
 	struct lcore_plan *lcore = context;
 	unsigned idle_polls = 0;
+	uint64_t since = rte_rdtsc(), begin = since;
 
 	while (!atomic_load_explicit(&lcore->plan->stop, memory_order_acquire)) {
 		unsigned work = 0;
 
+		if (unlikely(atomic_load_explicit(&lcore->plan->pause, memory_order_relaxed)) &&
+		    lcore->lcore_id != rte_get_main_lcore())
+			stand_still(lcore);
 		for (unsigned i = 0; i < lcore->n_roles; i++)
 			work += lcore->role[i].poll(lcore->role[i].context);
+		begin = since = count_turn(&lcore->load, work > 0, since, begin);
 		if (work > 0) {
 			idle_polls = 0;
 			continue;
@@ -115,6 +161,7 @@ lcore_main(void *context)
 		if (lcore->makes_memory && vmem_ahead_step())
 			continue;
 		back_off(lcore->idle, ++idle_polls);
+		begin = rte_rdtsc();
 	}
 	return 0;
 }
@@ -138,4 +185,38 @@ void
 role_plan_stop(struct role_plan *plan)
 {
 	atomic_store_explicit(&plan->stop, true, memory_order_release);
+}
+
+static bool
+others_stand(struct role_plan *plan)
+{
+	for (unsigned i = 1; i < plan->n_lcores; i++)
+		if (!atomic_load(&plan->lcore[i].is_paused))
+			return false;
+	return true;
+}
+
+/* Lcores may share this one's CPU: it has to be given up while they get on to the end of their turn. */
+bool
+role_plan_pause(struct role_plan *plan, uint64_t patience_ns)
+{
+	uint64_t until_ns = clock_monotonic_ns() + patience_ns;
+
+	atomic_store(&plan->pause, true);
+	while (!others_stand(plan)) {
+		if (clock_monotonic_ns() > until_ns || atomic_load(&plan->stop))
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+/* Waits until they go on: one that had not noticed the end of this pause would be taken as standing in the next. */
+void
+role_plan_resume(struct role_plan *plan)
+{
+	atomic_store(&plan->pause, false);
+	for (unsigned i = 1; i < plan->n_lcores; i++)
+		while (atomic_load(&plan->lcore[i].is_paused) && !atomic_load(&plan->stop))
+			sched_yield();
 }

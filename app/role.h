@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_common.h>
+
 #include "app_conf.h"
 
 enum { ROLES_MAX = 32, LCORES_MAX = 128 };
@@ -25,6 +27,13 @@ struct role {
 
 enum role_kind { ROLE_CONTROL, ROLE_WORKER, ROLE_WRITER, ROLE_EXPORTER, ROLE_REPLAY };
 
+/* What an lcore has done so far; written by it after every turn of its roles, read by anybody. */
+struct lcore_load {
+	_Atomic uint64_t cycles;      /* of the time stamp counter, since its first turn */
+	_Atomic uint64_t busy_cycles; /* of these: in turns in which some role found work */
+	_Atomic uint64_t turns, busy_turns;
+};
+
 struct lcore_plan {
 	unsigned lcore_id;
 	unsigned n_roles;
@@ -32,12 +41,14 @@ struct lcore_plan {
 	enum idle_mode idle;
 	bool makes_memory;
 	struct role_plan *plan;
+	struct lcore_load load __rte_cache_aligned;
+	_Atomic bool is_paused;
 };
 
 struct role_plan {
 	unsigned n_lcores;
 	struct lcore_plan lcore[LCORES_MAX];
-	_Atomic bool stop;
+	_Atomic bool stop, pause;
 };
 
 /* How many workers suit 'n_lcores' lcores; one of them is shared with (replay: also the replay and) the other roles. */
@@ -52,5 +63,10 @@ void role_plan_add(struct role_plan *, enum role_kind, unsigned index, const str
 /* 0, or a negative errno when an lcore does not start. */
 int role_plan_run(struct role_plan *);
 void role_plan_stop(struct role_plan *);
+
+/* From a role on the main lcore: true when all other lcores stand between two turns, so that nothing moves but what
+ * threads beside the lcores do. role_plan_resume() in any case. Packets are lost meanwhile where they come fast. */
+bool role_plan_pause(struct role_plan *, uint64_t patience_ns);
+void role_plan_resume(struct role_plan *);
 
 #endif

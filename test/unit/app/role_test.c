@@ -1,6 +1,11 @@
 /* How roles spread over lcores. */
 #include "role.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
+#include <rte_lcore.h>
+
 #include "test.h"
 
 static struct role_plan plan;
@@ -48,4 +53,86 @@ TEST(more_lcores_are_more_workers_one_each)
 		EXPECT_STR(plan.lcore[i].role[0].name, "worker");
 	}
 	EXPECT_EQ(role_plan_workers(8, false), 7);
+}
+
+/* Roles that count, run by threads instead of lcores. */
+enum { TURNS = 200 };
+
+static struct {
+	_Atomic unsigned polls, found;
+} counted;
+
+static unsigned
+poll_half(void *context)
+{
+	unsigned n = counted.polls++;
+
+	(void)context;
+	if (n + 1 >= TURNS)
+		role_plan_stop(&plan);
+	usleep(50);
+	counted.found += n % 2;
+	return n % 2;
+}
+
+TEST(load_of_an_lcore_is_the_time_of_the_turns_that_found_work)
+{
+	struct lcore_load *load = &plan.lcore[0].load;
+
+	test_eal();
+	memset(&counted, 0, sizeof(counted));
+	role_plan_init(&plan, IDLE_SLEEP);
+	plan.n_lcores = 1;
+	plan.lcore[0].makes_memory = false;
+	role_plan_add(&plan, ROLE_CONTROL, 0, &(struct role){"half", poll_half, NULL});
+	EXPECT_EQ(role_plan_run(&plan), 0);
+	EXPECT_EQ(load->turns, TURNS);
+	EXPECT_EQ(load->busy_turns, TURNS / 2);
+	EXPECT_EQ(counted.found, TURNS / 2);
+	EXPECT(load->busy_cycles > 0);
+	EXPECT(load->busy_cycles < load->cycles);
+}
+
+TEST(pause_does_not_wait_for_ever_for_an_lcore_that_does_not_come)
+{
+	test_eal();
+	role_plan_init(&plan, IDLE_PAUSE);
+	plan.n_lcores = 2; /* the second one never runs */
+	EXPECT(!role_plan_pause(&plan, 1000000));
+	role_plan_resume(&plan);
+	EXPECT(!plan.pause);
+}
+
+/* The second lcore, as a thread: only role_plan_run() starts lcores. */
+static struct {
+	_Atomic bool stop, standing;
+} other;
+
+static void *
+stand_when_told(void *context)
+{
+	(void)context;
+	while (!other.stop) {
+		plan.lcore[1].is_paused = plan.pause;
+		other.standing = plan.lcore[1].is_paused;
+		usleep(100);
+	}
+	return NULL;
+}
+
+TEST(pause_returns_when_all_other_lcores_stand)
+{
+	pthread_t thread;
+
+	test_eal();
+	role_plan_init(&plan, IDLE_PAUSE);
+	plan.n_lcores = 2;
+	memset(&other, 0, sizeof(other));
+	REQUIRE(pthread_create(&thread, NULL, stand_when_told, NULL) == 0);
+	EXPECT(role_plan_pause(&plan, UINT64_C(10000000000)));
+	EXPECT(other.standing || plan.lcore[1].is_paused);
+	role_plan_resume(&plan);
+	EXPECT(!plan.lcore[1].is_paused);
+	other.stop = true;
+	pthread_join(thread, NULL);
 }
