@@ -72,6 +72,7 @@ worker_create(const struct worker_params *params)
 		return NULL;
 	w->params = *params;
 	counters_attach(&w->counters, names[params->index % RTE_DIM(names)]);
+	worker_view_attach(w);
 	if (!create_parts(w, params)) {
 		worker_destroy(w);
 		errno = ENOMEM;
@@ -99,6 +100,7 @@ worker_destroy(struct worker *w)
 	record_pool_destroy(w->pool);
 	vmem_release(w->linear, (size_t)BURST_MAX * PACKET_BYTES_MAX);
 	free(w->burst);
+	worker_view_detach(w);
 	counters_detach(&w->counters);
 	free(w);
 }
@@ -159,6 +161,7 @@ worker_note_peak(struct worker *w)
 	struct session_stats stats;
 
 	session_stats(w->sessions, &stats);
+	worker_view_show(w, &stats);
 	if (stats.live_all > w->live_peak)
 		w->live_peak = stats.live_all;
 	if (stats.bytes_in_use > w->bytes_peak)

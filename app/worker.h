@@ -83,6 +83,12 @@ bool worker_close_stream(struct worker *);
 /* Control; exact only when the worker is done. */
 uint64_t worker_live_peak(const struct worker *);
 uint64_t worker_session_bytes_peak(const struct worker *);
+/* As of the worker's last tick, a tenth of a second ago. */
+struct worker_view {
+	uint32_t live[SESSION_TYPES], live_all, closing;
+	uint64_t session_bytes, fragments;
+};
+void worker_view(const struct worker *, struct worker_view *);
 uint64_t worker_last_packet_ns(const struct worker *); /* monotonic clock of the last burst that held packets */
 const struct worker_stages *worker_stages(const struct worker *);
 const uint64_t *worker_saved_by_type(const struct worker *); /* [SESSION_TYPES], final records */

@@ -14,6 +14,7 @@
 COUNTER(received, "worker.received", "packets taken from the ports", LEDGER_PACKETS, LEDGER_IN);
 COUNTER(received_bytes, "worker.received_bytes", "their captured bytes", LEDGER_NONE, LEDGER_IN);
 COUNTER(processed, "worker.processed", "packets that belong to a session", LEDGER_PACKETS, LEDGER_OUT);
+COUNTER(processed_bytes, "worker.processed_bytes", "their captured bytes", LEDGER_NONE, LEDGER_OUT);
 COUNTER_LOSS(oversized, "worker.oversized", "packets longer than 65,535 bytes", LEDGER_PACKETS);
 COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session could be had", LEDGER_PACKETS);
 
@@ -124,6 +125,7 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	stage_end(w, STAGE_STORE, since);
 	has_payload = session_process(w->sessions, p);
 	COUNTER_ADD(&w->counters, processed, 1);
+	COUNTER_ADD(&w->counters, processed_bytes, p->captured_bytes);
 	stage_end(w, STAGE_PROCESS, since);
 	if (has_payload) {
 		worker_payload_parse(&w->payload, p->session);

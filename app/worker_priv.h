@@ -1,5 +1,5 @@
 /* What the files of the worker share: worker.c is its life and its polls, worker_receive.c where packets come from,
- * worker_packet.c a packet's way. */
+ * worker_packet.c a packet's way, worker_view.c what control and stats see of it. */
 #ifndef WORKER_PRIV_H
 #define WORKER_PRIV_H
 
@@ -50,7 +50,12 @@ struct worker {
 
 	_Atomic uint64_t last_packet_ns;
 	uint64_t live_peak, bytes_peak;
-	bool sampled; /* this poll's stages are timed */
+	struct worker_shown {
+		_Atomic uint32_t live[SESSION_TYPES], live_all, closing;
+		_Atomic uint64_t session_bytes;
+	} shown;
+	struct ledger_gauge run_gauge; /* packets of the run that wait for their turn */
+	bool sampled;		       /* this poll's stages are timed */
 	uint64_t polls;
 	struct worker_stages stages;
 	uint64_t saved_by_type[SESSION_TYPES];
@@ -83,6 +88,11 @@ void worker_note_peak(struct worker *);
 
 /* Sessions that are over at 'clock_ns' must be saved before anything later is looked at. True: they are. */
 bool worker_expire_before(struct worker *, uint64_t clock_ns);
+
+/* worker_view.c. What others may see of it. */
+void worker_view_attach(struct worker *);
+void worker_view_detach(struct worker *);
+void worker_view_show(struct worker *, const struct session_stats *);
 
 /* worker_receive.c. One burst into 'held'; 0: nothing there. */
 unsigned worker_receive(struct worker *, uint64_t now_ns);

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,23 +154,35 @@ struct balance {
 };
 
 /* With the lock held. */
+static uint64_t
+side_sum(enum ledger_account account, enum ledger_side side)
+{
+	uint64_t sum = 0;
+
+	REGISTRY_FOREACH (counter, struct counter, slot)
+		if ((*slot)->account == account && (*slot)->side == side)
+			sum += sum_of(slot);
+	return sum;
+}
+
+/* With the lock held. */
+static uint64_t
+inside_sum(enum ledger_account account)
+{
+	uint64_t sum = 0;
+
+	for (const struct ledger_gauge *g = gauges; g != NULL; g = g->next)
+		if (g->account == account)
+			sum += g->read(g->context);
+	return sum;
+}
+
 static struct balance
 account_balance(enum ledger_account account)
 {
-	struct balance b = {0};
-
-	REGISTRY_FOREACH (counter, struct counter, slot) {
-		if ((*slot)->account != account)
-			continue;
-		if ((*slot)->side == LEDGER_IN)
-			b.in += sum_of(slot);
-		else
-			b.out += sum_of(slot);
-	}
-	for (const struct ledger_gauge *g = gauges; g != NULL; g = g->next)
-		if (g->account == account)
-			b.inside += g->read(g->context);
-	return b;
+	return (struct balance){.in = side_sum(account, LEDGER_IN),
+				.out = side_sum(account, LEDGER_OUT),
+				.inside = inside_sum(account)};
 }
 
 /* With the lock held. One line, with everything of the account that is not zero: where to begin looking. */
@@ -208,6 +221,39 @@ ledger_check(FILE *out)
 	}
 	pthread_mutex_unlock(&lock);
 	return wrong;
+}
+
+void
+ledger_read(enum ledger_account account, struct ledger_balance *b)
+{
+	pthread_mutex_lock(&lock);
+	b->in_before = side_sum(account, LEDGER_IN);
+	atomic_thread_fence(memory_order_acquire);
+	b->inside = inside_sum(account);
+	atomic_thread_fence(memory_order_acquire);
+	b->out = side_sum(account, LEDGER_OUT);
+	atomic_thread_fence(memory_order_acquire);
+	b->in_after = side_sum(account, LEDGER_IN);
+	pthread_mutex_unlock(&lock);
+}
+
+const char *
+ledger_account_name(enum ledger_account account)
+{
+	return account_names[account];
+}
+
+uint64_t
+ledger_account_losses(enum ledger_account account)
+{
+	uint64_t sum = 0;
+
+	pthread_mutex_lock(&lock);
+	REGISTRY_FOREACH (counter, struct counter, slot)
+		if ((*slot)->loss && (*slot)->account == account)
+			sum += sum_of(slot);
+	pthread_mutex_unlock(&lock);
+	return sum;
 }
 
 uint64_t

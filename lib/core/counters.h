@@ -87,8 +87,18 @@ void counters_each(void (*each)(const struct counter *, uint64_t total, void *co
  * nothing moves: at the end, or while all roles pause. */
 unsigned ledger_check(FILE *out);
 
-/* The sum of all counters marked as a loss. */
+/* An account while others count: 'in' is read first and last. What has left counts once, what is on its way twice at
+ * most: so what in_before says has come in and neither 'inside' nor 'out' knows is missing, but for what is just
+ * between two counters; and what is 'out' beyond in_after is too much. */
+struct ledger_balance {
+	uint64_t in_before, inside, out, in_after;
+};
+void ledger_read(enum ledger_account, struct ledger_balance *);
+const char *ledger_account_name(enum ledger_account);
+
+/* The sum of all counters marked as a loss; of one account (LEDGER_NONE: those that are in none). */
 uint64_t ledger_losses(void);
+uint64_t ledger_account_losses(enum ledger_account);
 
 /* More counters than COUNTERS_MAX or a name twice: returns false and logs which. Called once at start. */
 bool counters_validate(void);

@@ -21,6 +21,7 @@
 #include "row_priv.h"
 
 COUNTER(formatted, "export.formatted", "records made into documents", LEDGER_NONE, LEDGER_OUT);
+COUNTER(formatted_bytes, "export.formatted_bytes", "bytes of these documents", LEDGER_NONE, LEDGER_OUT);
 COUNTER(no_sink, "export.no_sink", "records taken while no sink was asked for", LEDGER_RECORDS, LEDGER_OUT);
 COUNTER(oversized, "export.oversized", "documents larger than a batch, which got memory of their own", LEDGER_NONE,
 	LEDGER_OUT);
@@ -115,6 +116,7 @@ deal_with_next(struct exporter *e)
 			return true;
 		}
 		COUNTER_ADD(&e->counters, formatted, 1);
+		COUNTER_ADD(&e->counters, formatted_bytes, in->document.json_bytes);
 		in->is_formatted = true;
 	}
 	return place_document(e);

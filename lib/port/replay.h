@@ -65,8 +65,9 @@ struct counters *replay_counters(struct replay *);
 
 /* Does a bounded piece of work and returns how many packets it put on rings. */
 unsigned replay_poll(struct replay *);
-bool replay_done(const struct replay *); /* META_END is on every queue */
-void replay_stop(struct replay *);	 /* any thread: finish with the packets read so far; META_END follows */
+unsigned replay_queue_depth(const struct replay *, unsigned worker); /* packets on its ring; any thread */
+bool replay_done(const struct replay *);			     /* META_END is on every queue */
+void replay_stop(struct replay *); /* any thread: finish with the packets read so far; META_END follows */
 
 /* Input files by index (struct packet.input), for positions in place. Valid for indices of packets that were seen. */
 struct replay_input {

@@ -172,6 +172,12 @@ replay_create(const struct replay_params *params, char *why, size_t why_size)
 	return NULL;
 }
 
+unsigned
+replay_queue_depth(const struct replay *r, unsigned worker)
+{
+	return rte_ring_count(r->ring[worker]);
+}
+
 static void
 free_mbufs(struct replay *r)
 {

@@ -172,6 +172,7 @@ uint32_t session_record_chunks_min(const struct session_conf *);
 struct session_stats {
 	uint32_t live[SESSION_TYPES];
 	uint32_t live_all;
+	uint32_t closing;      /* of these: ended, and waiting for tcpClosingTimeout */
 	uint64_t bytes_in_use; /* sessions, buckets, positions, attachments */
 };
 void session_stats(const struct session_table *, struct session_stats *);

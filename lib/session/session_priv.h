@@ -193,6 +193,7 @@ struct session_table {
 
 	struct protocol_row protocol[PACKET_PROTOCOLS_MAX];
 	uint32_t live[SESSION_TYPES], limit[SESSION_TYPES];
+	uint32_t n_closing;
 	struct wheel wheel[SESSION_TYPES];
 
 	struct record *done_first, *done_last; /* saved, not pulled yet */

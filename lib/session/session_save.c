@@ -207,6 +207,7 @@ end(struct session_table *t, struct session *s)
 	position_clear(&t->positions, &s->positions);
 	record_free(t->records, session_record_take(t, s));
 	t->live[session_type_of(t, s)]--;
+	t->n_closing -= (s->flags & SESSION_CLOSING) != 0;
 	if (s->attachment != 0)
 		pool_put(t->attachments, s->attachment);
 	pool_put(t->sessions, handle);

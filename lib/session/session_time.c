@@ -128,6 +128,7 @@ session_mark_closing(struct session_table *t, struct session *s)
 	if ((s->flags & SESSION_CLOSING) != 0)
 		return;
 	s->flags |= SESSION_CLOSING;
+	t->n_closing++;
 	session_start_of(t, s)->close_s = (uint32_t)active_s(t, s);
 	session_timer_stop(t, s);
 	session_timer_start(t, s);

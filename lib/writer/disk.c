@@ -58,7 +58,7 @@ writer_disk_full(const struct writer_disk *d)
 unsigned
 writer_disk_in_flight(const struct writer_disk *d)
 {
-	return d->in_flight;
+	return __atomic_load_n(&d->in_flight, __ATOMIC_RELAXED); /* the stats role asks too */
 }
 
 static void
@@ -115,7 +115,7 @@ writer_disk_write(struct writer_disk *d, struct writer_block *b)
 		s++;
 	*s = (struct slot){.block = b};
 	b->result = 0;
-	d->in_flight++;
+	__atomic_store_n(&d->in_flight, d->in_flight + 1, __ATOMIC_RELAXED);
 	if (d->uring)
 		queue_write(d, s);
 	else
@@ -155,7 +155,7 @@ release(struct writer_disk *d, struct slot *s)
 	struct writer_block *b = s->block;
 
 	s->block = NULL;
-	d->in_flight--;
+	__atomic_store_n(&d->in_flight, d->in_flight - 1, __ATOMIC_RELAXED);
 	return b;
 }
 

@@ -308,6 +308,16 @@ writer_poll(struct writer *w)
 	return work + writer_events_flush(w);
 }
 
+void
+writer_load(const struct writer *w, struct writer_load *out)
+{
+	*out = (struct writer_load){.blocks = w->has_blocks ? w->n_blocks : 0};
+	for (unsigned i = 0; w->has_blocks && i < w->n_workers; i++)
+		out->waiting += rte_ring_count(w->lane[i].full);
+	if (w->disk != NULL)
+		out->waiting += writer_disk_in_flight(w->disk);
+}
+
 bool
 writer_idle(const struct writer *w)
 {

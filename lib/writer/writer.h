@@ -105,6 +105,12 @@ struct counters *writer_counters(struct writer *);
  * method needs it. Returns the work it found. */
 unsigned writer_poll(struct writer *);
 
+/* Blocks there are, and those that workers have handed over and that are not written yet. Any thread. */
+struct writer_load {
+	unsigned blocks, waiting;
+};
+void writer_load(const struct writer *, struct writer_load *);
+
 /* Nothing queued, nothing in flight, all file events in their ring. Any thread. */
 bool writer_idle(const struct writer *);
 

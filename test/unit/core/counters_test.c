@@ -209,3 +209,40 @@ TEST(more_counters_than_the_array_holds_are_refused)
 	capture_stderr_end(&capture);
 	EXPECT(strstr(capture.text, "counters.too_many counters=513 max=512") != NULL);
 }
+
+COUNTER(look_in, "test.look.in", "what came in", LEDGER_STORED, LEDGER_IN);
+COUNTER(look_out, "test.look.out", "what went out", LEDGER_STORED, LEDGER_OUT);
+COUNTER_LOSS(look_lost, "test.look.lost", "what was lost", LEDGER_STORED);
+
+static uint64_t
+look_inside(const void *context)
+{
+	return *(const uint64_t *)context;
+}
+
+TEST(account_is_read_with_what_is_inside_and_its_losses)
+{
+	static struct counters counters;
+	uint64_t inside = 5;
+	struct ledger_gauge gauge = {
+		.name = "test.look.inside", .account = LEDGER_STORED, .read = look_inside, .context = &inside};
+	uint64_t losses = ledger_account_losses(LEDGER_STORED), others = ledger_account_losses(LEDGER_RECORDS);
+	struct ledger_balance before, now;
+
+	ledger_read(LEDGER_STORED, &before);
+	counters_attach(&counters, "test");
+	ledger_gauge_attach(&gauge);
+	COUNTER_ADD(&counters, look_in, 100);
+	COUNTER_ADD(&counters, look_out, 92);
+	COUNTER_ADD(&counters, look_lost, 3);
+	ledger_read(LEDGER_STORED, &now);
+	EXPECT_EQ(now.in_before - before.in_before, 100);
+	EXPECT_EQ(now.inside - before.inside, 5);
+	EXPECT_EQ(now.out - before.out, 95);
+	EXPECT_EQ(now.in_after, now.in_before);
+	EXPECT_EQ(ledger_account_losses(LEDGER_STORED) - losses, 3);
+	EXPECT_EQ(ledger_account_losses(LEDGER_RECORDS), others);
+	EXPECT_STR(ledger_account_name(LEDGER_STORED), "stored bytes");
+	ledger_gauge_detach(&gauge);
+	counters_detach(&counters);
+}

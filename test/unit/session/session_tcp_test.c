@@ -198,6 +198,28 @@ TEST(fin_from_both_sides_ends_the_session_after_the_closing_timeout)
 	rig_stop(&r);
 }
 
+TEST(sessions_that_are_closing_are_known)
+{
+	struct session_stats stats;
+	struct rig r;
+
+	start(&r);
+	handshake(&r, 0);
+	handshake(&r, 1);
+	TCP(&r, 100, .flags = TCP_F | TCP_A, .seq = 1001, .ack = 5001);
+	TCP(&r, 110, .from = 1, .flags = TCP_F | TCP_A, .seq = 5001, .ack = 1002);
+	TCP(&r, 120, .flags = TCP_A, .seq = 1002, .ack = 5002);
+	session_stats(r.table, &stats);
+	EXPECT_EQ(stats.live_all, 2);
+	EXPECT_EQ(stats.closing, 1);
+	rig_clock(&r, 100000);
+	session_stats(r.table, &stats);
+	EXPECT_EQ(stats.live_all, 1);
+	EXPECT_EQ(stats.closing, 0);
+	rig_flush(&r);
+	rig_stop(&r);
+}
+
 TEST(one_fin_alone_does_not_close)
 {
 	struct rig r;
