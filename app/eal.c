@@ -89,8 +89,30 @@ add_lcores(struct arguments *a, unsigned n_lcores, struct eal_state *state)
 	add(a, list);
 }
 
+/* Of PCI devices only those that 'interface' names. */
 static void
-own_arguments(struct arguments *a, const struct app_conf *conf, size_t memory_bytes, struct eal_state *state)
+add_devices(struct arguments *a, const struct interfaces *interfaces)
+{
+	unsigned n_pci = 0;
+	char device[INTERFACE_TEXT_MAX];
+
+	for (unsigned i = 0; i < interfaces->n; i++) {
+		const struct interface *in = &interfaces->item[i];
+
+		if (in->kind != INTERFACE_PCI)
+			continue;
+		snprintf(device, sizeof(device), "%s%s%s", in->name, in->more[0] != '\0' ? "," : "", in->more);
+		add(a, "-a");
+		add(a, device);
+		n_pci++;
+	}
+	if (n_pci == 0)
+		add(a, "--no-pci");
+}
+
+static void
+own_arguments(struct arguments *a, const struct options *o, const struct app_conf *conf,
+	      const struct interfaces *interfaces, size_t memory_bytes, struct eal_state *state)
 {
 	unsigned n_cpus = eal_cpu_count();
 	unsigned n_lcores = conf->lcores != 0 ? conf->lcores : (n_cpus > 0 ? n_cpus : 1);
@@ -98,8 +120,9 @@ own_arguments(struct arguments *a, const struct app_conf *conf, size_t memory_by
 
 	add(a, "shrike");
 	add_lcores(a, n_lcores, state);
-	add(a, "--no-pci");
-	add(a, "--no-telemetry");
+	add_devices(a, interfaces);
+	if (options_is_replay(o))
+		add(a, "--no-telemetry");
 	state->huge = free_hugepages() * HUGE_PAGE_MB > (memory_bytes >> 20) + 2 * HUGE_PAGE_MB;
 	if (state->huge) {
 		add(a, "--in-memory");
@@ -123,17 +146,33 @@ has_argument(const struct options *o, const char *name)
 	return false;
 }
 
+bool
+eal_names_devices(const struct options *o)
+{
+	static const char *const names[] = {"-a", "--allow", "-b", "--block", "--vdev"};
+
+	for (int i = 1; i < o->eal_argc; i++)
+		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++)
+			if (strncmp(o->eal_argv[i], names[j], strlen(names[j])) == 0)
+				return true;
+	return false;
+}
+
 static void
-user_arguments(struct arguments *a, const struct options *o, struct eal_state *state)
+user_arguments(struct arguments *a, const struct options *o, const struct interfaces *interfaces,
+	       struct eal_state *state)
 {
 	for (int i = 0; i < o->eal_argc; i++)
 		add(a, o->eal_argv[i]);
+	if (interfaces->n > 0 && !has_argument(o, "--no-pci"))
+		add_devices(a, interfaces);
 	state->huge = !has_argument(o, "--no-huge");
 	state->n_cpus = eal_cpu_count();
 }
 
 enum exit_code
-eal_start(const struct options *o, const struct app_conf *conf, size_t memory_bytes, struct eal_state *state)
+eal_start(const struct options *o, const struct app_conf *conf, const struct interfaces *interfaces,
+	  size_t memory_bytes, struct eal_state *state)
 {
 	static struct arguments a; /* kept: EAL may look at its arguments as long as it runs */
 
@@ -143,9 +182,9 @@ eal_start(const struct options *o, const struct app_conf *conf, size_t memory_by
 		return EXIT_USAGE;
 	}
 	if (o->eal_argc > 0)
-		user_arguments(&a, o, state);
+		user_arguments(&a, o, interfaces, state);
 	else
-		own_arguments(&a, conf, memory_bytes, state);
+		own_arguments(&a, o, conf, interfaces, memory_bytes, state);
 	/* EAL's own chatter below "error" would drown our lines on a terminal; --log-level before the -- brings it
 	 * back. */
 	if (!has_argument(o, "--log-level"))

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "app_conf.h"
+#include "interface.h"
 #include "options.h"
 
 struct eal_state {
@@ -17,9 +18,13 @@ struct eal_state {
 /* The CPUs this process may use, before EAL pins anything. */
 unsigned eal_cpu_count(void);
 
-/* EXIT_FINE or EXIT_ENVIRONMENT, after saying what to do. 'memory_bytes' is what pools and blocks will need without
- * hugepages. */
-enum exit_code eal_start(const struct options *, const struct app_conf *, size_t memory_bytes, struct eal_state *);
+/* True when the user's EAL arguments say which devices there are. */
+bool eal_names_devices(const struct options *);
+
+/* EXIT_FINE or EXIT_ENVIRONMENT, after saying what to do. PCI devices among the interfaces are the only ones that EAL
+ * looks at then. 'memory_bytes' is what pools and blocks will need without hugepages. */
+enum exit_code eal_start(const struct options *, const struct app_conf *, const struct interfaces *,
+			 size_t memory_bytes, struct eal_state *);
 void eal_stop(void);
 
 #endif

@@ -39,13 +39,14 @@ enum long_only {
 	OPT_SUMMARY,
 };
 
-static const char short_options[] = "+c:r:R:F:n:t:o:qdsvTmh";
+static const char short_options[] = "+c:r:R:F:i:n:t:o:qdsvTmh";
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"pcapfile", required_argument, NULL, 'r'},
 	{"pcapdir", required_argument, NULL, 'R'},
 	{"filelist", required_argument, NULL, 'F'},
+	{"interface", required_argument, NULL, 'i'},
 	{"node", required_argument, NULL, 'n'},
 	{"tag", required_argument, NULL, 't'},
 	{"tags", required_argument, NULL, 't'},
@@ -100,6 +101,7 @@ static const char help_text[] =
 	"shrike - network sensor: packets to sessions, records and pcap\n"
 	"\n"
 	"  shrike -r FILE...                 replay captures (pcap, pcapng, gzip, zstd; - is standard input)\n"
+	"  shrike -i eth0                    capture live; or interface=... in the settings\n"
 	"  shrike [EAL arguments] -- ...     run on ports: shrike -l 0-3 -a 0000:17:00.0 -- -c shrike.conf\n"
 	"\n"
 	"What to read\n"
@@ -108,6 +110,7 @@ static const char help_text[] =
 	"      --recursive         with -R: folders in it as well\n"
 	"      --sorted            with -R: in name order\n"
 	"  -F, --filelist FILE     captures named in FILE, one a line (- is standard input)\n"
+	"  -i, --interface NAME    live: eth0, af_xdp:eth0, tap:NAME, memif:SOCKET, 0000:17:00.0; may be repeated\n"
 	"      --packetcnt N       at most N packets of each file\n"
 	"  -s, --skip              skip files that are in the files table already\n"
 	"      --reprocess         files that are in the files table keep their number\n"
@@ -237,6 +240,8 @@ apply_argument(struct options *o, int option, const char *argument)
 		return list_append(&o->folders, argument);
 	case 'F':
 		return list_append(&o->lists, argument);
+	case 'i':
+		return list_append(&o->interfaces, argument);
 	case 't':
 		return list_append(&o->tags, argument);
 	case 'o':
@@ -277,8 +282,8 @@ contradiction(const struct options *o)
 		return "--delete and --dry-run contradict each other: a dry run stores nothing";
 	if ((o->copy || o->skip || o->reprocess || o->flush) && !replay)
 		return "--copy, --skip, --reprocess and --flush need captures to read (-r, -R or -F)";
-	if (o->eal_argc == 0 && !replay && o->action == ACTION_RUN)
-		return "nothing to do: name a capture (-r FILE), or ports by EAL arguments before a --; see --help";
+	if (replay && o->interfaces.n > 0)
+		return "-r, -R and -F read captures, -i reads live: one of them at a time";
 	return NULL;
 }
 
@@ -365,6 +370,7 @@ options_free(struct options *o)
 	free(o->files.item);
 	free(o->folders.item);
 	free(o->lists.item);
+	free(o->interfaces.item);
 	free(o->tags.item);
 	free(o->overrides.item);
 	free(o->operations.item);

@@ -42,6 +42,7 @@ struct options {
 	const char *conf_path;
 	const char *node;
 	struct text_list files, folders, lists; /* -r -R -F */
+	struct text_list interfaces;		/* -i */
 	struct text_list tags, overrides, operations;
 	const char *records_path, *summary_path;
 	uint64_t packets_per_file; /* --packetcnt */

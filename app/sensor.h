@@ -15,6 +15,7 @@
 #include "export.h"
 #include "flow_owner.h"
 #include "fragments.h"
+#include "interface.h"
 #include "known.h"
 #include "options.h"
 #include "port.h"
@@ -36,12 +37,21 @@ enum sensor_phase {
 	PHASE_DONE,
 };
 
+/* Mbufs of ports on one NUMA node that want buffers of one size. */
+struct sensor_pool {
+	int socket;
+	uint32_t data_room_bytes, n_mbufs, n_queues;
+	struct rte_mempool *mempool;
+};
+
 struct sensor {
 	const struct options *options;
 	const struct conf *conf;
 	struct app_conf app;
 	struct session_conf session_conf;
 	struct fragments_conf fragments_conf;
+	struct port_conf port_conf;
+	struct interfaces interfaces; /* what 'interface' names; nothing when EAL arguments name devices */
 	struct writer_conf writer_conf;
 	struct document_conf document_conf;
 	struct export_conf export_conf;
@@ -51,8 +61,9 @@ struct sensor {
 	struct parsers *parsers;
 	struct decode_conf *decode;
 	struct hash_secret secret;
-	struct flow_owners owners; /* set before the workers are created, with the ports */
-	struct rte_mempool *mbufs;
+	struct flow_owners owners;	    /* set before the workers are created, with the ports */
+	struct sensor_pool pool[PORTS_MAX]; /* a replay has one */
+	unsigned n_pools;
 	struct capture_list files;
 	struct known_files known; /* --skip, --reprocess */
 	struct replay *replay;	  /* NULL: live */

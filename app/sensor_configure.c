@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "sensor.h"
+#include "sensor_ports.h"
 
 /* What to read, as the command line says. EXIT_INPUT when a folder or list gives nothing. */
 static enum exit_code
@@ -118,9 +119,11 @@ fill(struct sensor *s)
 	conf_fill(conf, &session_settings_group, &s->session_conf);
 	conf_fill(conf, &tcp_settings_group, &s->session_conf.tcp);
 	conf_fill(conf, &fragments_settings_group, &s->fragments_conf);
+	conf_fill(conf, &port_settings_group, &s->port_conf);
 	conf_fill(conf, &writer_settings_group, &s->writer_conf);
 	conf_fill(conf, &document_settings_group, &s->document_conf);
 	conf_fill(conf, &export_settings_group, &s->export_conf);
+	s->port_conf.snap_bytes = s->writer_conf.snap_length;
 	s->session_conf.dry_run = o->dry_run;
 	s->session_conf.tags = (struct conf_list){.item = o->tags.item, .n = o->tags.n};
 	s->session_conf.packet_lengths = s->document_conf.packet_lengths;
@@ -167,7 +170,9 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 	s->decode = decode_conf_create(conf);
 	if (s->decode == NULL)
 		return EXIT_CONF;
-	code = parse_operations(s);
+	code = sensor_configure_interfaces(s);
+	if (code == EXIT_FINE)
+		code = parse_operations(s);
 	if (code == EXIT_FINE && o->action == ACTION_RUN)
 		code = collect_files(s);
 	if (code == EXIT_FINE && o->action == ACTION_RUN)

@@ -15,10 +15,11 @@
 #include "poison.h"
 #include "pool.h"
 #include "sensor.h"
+#include "sensor_ports.h"
 #include "thread.h"
 #include "worker_payload.h"
 
-enum { MBUF_BYTES_ABOUT = 2560, MBUFS_MIN = 4096, FILE_EVENTS = 1024, RECORD_RING = 16384 };
+enum { FILE_EVENTS = 1024, RECORD_RING = 16384 };
 
 static unsigned
 worker_count(const struct sensor *s, unsigned n_lcores)
@@ -28,26 +29,14 @@ worker_count(const struct sensor *s, unsigned n_lcores)
 	return n < WORKERS_MAX ? n : WORKERS_MAX;
 }
 
-/* Every place that can hold an mbuf at once: rings or queues, bursts held by roles, caches. */
-static uint32_t
-mbuf_count(const struct app_conf *app, unsigned n_lcores, unsigned n_queues)
-{
-	uint32_t n = n_queues * (app->receive_ring + 16 * BURST_MAX) + n_lcores * 512;
-
-	if (app->n_mbufs != 0)
-		return app->n_mbufs;
-	return n > MBUFS_MIN ? n : MBUFS_MIN;
-}
-
 /* What EAL has to have for mbufs, rings and blocks; sessions and records take ordinary memory. */
 static size_t
 eal_memory(const struct sensor *s)
 {
 	unsigned lcores = s->app.lcores != 0 ? s->app.lcores : eal_cpu_count();
 	unsigned workers = worker_count(s, lcores);
-	size_t mbufs = (size_t)mbuf_count(&s->app, lcores, workers) + MBUFS_MIN;
 
-	return mbufs * MBUF_BYTES_ABOUT + writer_memory_bytes(&s->writer_conf, workers) +
+	return sensor_ports_memory(s, lcores, workers) + writer_memory_bytes(&s->writer_conf, workers) +
 	       (options_is_replay(s->options) ? replay_memory_bytes() : 0) + (16u << 20);
 }
 
@@ -162,7 +151,7 @@ start_replay(struct sensor *s)
 	struct replay_params params = {
 		.files = &s->files,
 		.n_workers = s->n_workers,
-		.pool = s->mbufs,
+		.pool = s->pool[0].mempool,
 		.decode = s->decode,
 		.fragments = &s->fragments_conf,
 		.secret = &s->secret,
@@ -181,27 +170,10 @@ start_replay(struct sensor *s)
 		return EXIT_INPUT;
 	}
 	s->n_ports = 1;
-	if (port_start(&s->port[0], replay_port(s->replay), (uint16_t)s->n_workers, s->mbufs, why, sizeof(why)) != 0)
+	if (port_start(&s->port[0], replay_port(s->replay), (uint16_t)s->n_workers, s->pool[0].mempool, why,
+		       sizeof(why)) != 0)
 		return environment_error("replay port", why);
 	s->port[0].is_replay = true;
-	return EXIT_FINE;
-}
-
-static enum exit_code
-start_ports(struct sensor *s)
-{
-	char why[512];
-	uint16_t id;
-
-	RTE_ETH_FOREACH_DEV (id) {
-		if (s->n_ports == PORTS_MAX)
-			return environment_error("ports", "more than 16");
-		if (port_start(&s->port[s->n_ports], id, 1, s->mbufs, why, sizeof(why)) != 0)
-			return environment_error("port", why);
-		s->n_ports++;
-	}
-	if (s->n_ports == 0)
-		return environment_error("ports", "EAL found none; name one with -a or --vdev, or a capture with -r");
 	return EXIT_FINE;
 }
 
@@ -247,12 +219,7 @@ start_workers(struct sensor *s)
 		if (s->worker[i] == NULL)
 			return environment_error("worker", strerror(errno));
 	}
-	/* A replay has a queue for each worker. Other ports have one until flows can be handed over: it goes to the
-	 * workers in turn. */
-	for (unsigned port = 0; port < s->n_ports; port++)
-		for (unsigned i = 0; i < s->n_workers; i++)
-			if (s->replay != NULL || port % s->n_workers == i)
-				worker_add_port(s->worker[i], &s->port[port], s->replay != NULL ? (uint16_t)i : 0);
+	sensor_assign_queues(s);
 	return EXIT_FINE;
 }
 
@@ -284,27 +251,16 @@ idle_mode(const struct sensor *s)
 	return options_is_replay(s->options) || s->eal.shared_cpus ? IDLE_SLEEP : IDLE_PAUSE;
 }
 
-static enum exit_code
-start_pools(struct sensor *s)
-{
-	/* Live: what EAL found tells how many queues there will be. */
-	unsigned n_ports = options_is_replay(s->options) ? 1 : rte_eth_dev_count_avail();
-	uint32_t n_mbufs = mbuf_count(&s->app, s->plan.n_lcores, s->n_workers * (n_ports > 0 ? n_ports : 1));
-
-	s->mbufs = port_pool_create("packets", n_mbufs, s->plan.n_lcores, SOCKET_ID_ANY);
-	if (s->mbufs == NULL)
-		return environment_error("packet buffers",
-					 "not enough memory for EAL; reserve more hugepages or lower 'mbufs'");
-	return EXIT_FINE;
-}
-
 enum exit_code
 sensor_start(struct sensor *s)
 {
 	enum exit_code code;
 
+	code = sensor_check_interfaces(s);
+	if (code != EXIT_FINE)
+		return code;
 	thread_library_cpus_save();
-	code = eal_start(s->options, &s->app, eal_memory(s), &s->eal);
+	code = eal_start(s->options, &s->app, &s->interfaces, eal_memory(s), &s->eal);
 	if (code != EXIT_FINE)
 		return code;
 	role_plan_init(&s->plan, idle_mode(s));
@@ -312,11 +268,13 @@ sensor_start(struct sensor *s)
 	s->n_workers = worker_count(s, s->plan.n_lcores);
 	flow_owners_init(&s->owners, s->n_workers);
 	hash_secret_init(&s->secret);
-	code = start_pools(s);
+	code = sensor_attach_interfaces(s);
+	if (code == EXIT_FINE)
+		code = sensor_start_pools(s);
 	if (code == EXIT_FINE)
 		code = start_exporter(s);
 	if (code == EXIT_FINE)
-		code = options_is_replay(s->options) ? start_replay(s) : start_ports(s);
+		code = options_is_replay(s->options) ? start_replay(s) : sensor_start_ports(s);
 	if (code == EXIT_FINE)
 		code = start_writer(s);
 	if (code == EXIT_FINE)
@@ -358,7 +316,8 @@ sensor_destroy(struct sensor *s)
 		rte_ring_free(s->returns[i]);
 	}
 	rte_ring_free(s->file_events);
-	rte_mempool_free(s->mbufs);
+	for (unsigned i = 0; i < s->n_pools; i++)
+		rte_mempool_free(s->pool[i].mempool);
 	if (s->eal.started)
 		eal_stop();
 	return true;

@@ -21,6 +21,22 @@ struct rte_mbuf;
  * will take and give back mbufs: each keeps up to an eighth of its share of the pool in a cache of its own. */
 struct rte_mempool *port_pool_create(const char *name, uint32_t n_mbufs, unsigned n_lcores, int socket);
 
+/* The same with buffers of 'data_room_bytes' (head-room included; at most 65535). */
+struct rte_mempool *port_pool_create_sized(const char *name, uint32_t n_mbufs, unsigned n_lcores,
+					   uint32_t data_room_bytes, int socket);
+
+/* What a device asks for before it can be started. */
+struct port_needs {
+	int socket;		  /* NUMA node, or SOCKET_ID_ANY */
+	uint32_t data_room_bytes; /* of its mbufs */
+	uint16_t descriptors;	  /* of each receive queue */
+	uint16_t held_mbufs;	  /* that each queue keeps: none when the driver copies */
+	uint16_t max_queues;
+};
+
+/* 'descriptors' is how many the user wants. A negative errno: no such port. */
+int port_needs(uint16_t id, uint16_t descriptors, struct port_needs *);
+
 struct port_queue;
 
 struct port {

@@ -17,15 +17,21 @@ _Static_assert(sizeof(struct packet_meta) == 64, "one cache line in each mbuf");
 _Static_assert(sizeof(struct packet_meta) % RTE_MBUF_PRIV_ALIGN == 0, "as rte_pktmbuf_pool_create() asks");
 
 struct rte_mempool *
-port_pool_create(const char *name, uint32_t n_mbufs, unsigned n_lcores, int socket)
+port_pool_create_sized(const char *name, uint32_t n_mbufs, unsigned n_lcores, uint32_t data_room_bytes, int socket)
 {
 	/* A cache holds up to 1.5 times its size, out of reach of the other lcores. */
 	unsigned cache = n_mbufs / 8 / (n_lcores != 0 ? n_lcores : 1);
 
 	if (cache > RTE_MEMPOOL_CACHE_MAX_SIZE)
 		cache = RTE_MEMPOOL_CACHE_MAX_SIZE;
-	return rte_pktmbuf_pool_create(name, n_mbufs, cache, sizeof(struct packet_meta), RTE_MBUF_DEFAULT_BUF_SIZE,
+	return rte_pktmbuf_pool_create(name, n_mbufs, cache, sizeof(struct packet_meta), (uint16_t)data_room_bytes,
 				       socket);
+}
+
+struct rte_mempool *
+port_pool_create(const char *name, uint32_t n_mbufs, unsigned n_lcores, int socket)
+{
+	return port_pool_create_sized(name, n_mbufs, n_lcores, RTE_MBUF_DEFAULT_BUF_SIZE, socket);
 }
 
 void

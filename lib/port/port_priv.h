@@ -9,6 +9,9 @@
 /* How port_start() tells a replay's port from a net_ring somebody made with --vdev. */
 #define REPLAY_PORT_NAME "shrike_replay"
 
+/* Ethernet, two VLANs, CRC: what a frame has beyond its MTU. */
+enum { PORT_FRAME_OVERHEAD = 26 };
+
 /* A worker's side of a receive queue. */
 struct port_queue {
 	uint64_t clock_ns; /* greatest stamp so far */

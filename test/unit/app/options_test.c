@@ -73,12 +73,23 @@ refused(int argc, const char *const *words)
 
 TEST(contradictions_are_usage_errors)
 {
-	EXPECT(REFUSED("shrike") == EXIT_USAGE);
 	EXPECT(REFUSED("shrike", "-r", "a", "--delete") == EXIT_USAGE);
+	EXPECT(REFUSED("shrike", "-r", "a", "-i", "eth0") == EXIT_USAGE);
 	EXPECT(REFUSED("shrike", "-r", "a", "--skip", "--copy") == EXIT_USAGE);
 	EXPECT(REFUSED("shrike", "-l", "0", "--", "--copy") == EXIT_USAGE);
 	EXPECT(REFUSED("shrike", "-r", "a", "--no-such-option") == EXIT_USAGE);
 	EXPECT(REFUSED("shrike", "a.pcap") == EXIT_USAGE);
 	EXPECT(REFUSED("shrike", "-r", "a", "--packetcnt", "x") == EXIT_USAGE);
 	EXPECT(REFUSED("shrike", "-r", "a", "--monitor") == EXIT_USAGE);
+}
+
+TEST(interfaces_may_be_named_several_times)
+{
+	struct options o;
+
+	REQUIRE(PARSE(&o, "shrike", "-i", "eth0", "--interface", "af_xdp:eth1") == EXIT_FINE);
+	EXPECT_EQ(o.interfaces.n, 2);
+	EXPECT_STR(o.interfaces.item[1], "af_xdp:eth1");
+	EXPECT(!options_is_replay(&o));
+	options_free(&o);
 }
