@@ -86,7 +86,7 @@ struct block {
 
 struct datagram {
 	struct flow_key key;
-	uint64_t first_ns;
+	uint64_t first_ns;     /* arrival_ns() of its first fragment */
 	uint32_t chain;	       /* next of the bucket */
 	uint32_t older, newer; /* by first fragment */
 	uint32_t units;	       /* present */
@@ -202,6 +202,14 @@ add_datagram(struct fragments *f, const struct fragment *in, uint64_t time_ns)
 		f->oldest = handle;
 	f->newest = handle;
 	return handle;
+}
+
+/* Stamps may lie far behind the clock (captures of several machines in one file): such fragments wait as long as
+ * others. */
+static uint64_t
+arrival_ns(const struct packet *p)
+{
+	return p->time_ns > p->clock_ns ? p->time_ns : p->clock_ns;
 }
 
 static bool
@@ -570,7 +578,7 @@ push(struct fragments *f, struct packet *p)
 		COUNTER_ADD(f->counters, too_long, 1);
 		return false;
 	}
-	handle = lookup_datagram(f, &in, p->time_ns);
+	handle = lookup_datagram(f, &in, arrival_ns(p));
 	if (!store_fragment(f, handle, &in) || !is_whole(datagram_at(f, handle)))
 		return false;
 	return take_datagram(f, p, handle);

@@ -434,6 +434,33 @@ TEST(a_late_fragment_does_not_join_what_began_too_long_ago_though_the_clock_stoo
 	end();
 }
 
+TEST(fragments_with_stamps_far_behind_the_clock_come_together)
+{
+	const uint8_t *udp = udp_datagram(64, 0);
+	struct frame f = {.size = 0};
+	struct packet p;
+
+	begin(&defaults);
+	for (unsigned offset = 0; offset < 64; offset += 32) {
+		f.size = 0;
+		frame_ipv4(&f, IP_PROTOCOL_UDP, 32);
+		frame_set_be16(&f, 4, 1);
+		frame_set_be16(&f, 6, offset == 0 ? 0x2000 : offset / 8);
+		frame_add(&f, &udp[offset], 32);
+		p = (struct packet){.data = f.bytes,
+				    .captured_bytes = (uint32_t)f.size,
+				    .time_ns = setup.now_ns - 900 * NS_PER_S,
+				    .clock_ns = setup.now_ns,
+				    .link_type = LINK_RAW};
+		EXPECT_EQ(packet_decode(setup.decode, &p), PACKET_FRAGMENT);
+		setup.pushed++;
+		EXPECT_EQ(fragments_push(setup.table, &p), offset == 32);
+	}
+	setup.whole++;
+	EXPECT_EQ(p.verdict, PACKET_OK);
+	end();
+}
+
 TEST(a_flood_pushes_out_the_oldest_datagrams)
 {
 	struct fragments_conf conf = defaults;
