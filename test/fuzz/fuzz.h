@@ -43,6 +43,9 @@ fuzz_conf(void)
 		"ja4Raw=true",
 		"maxReqBody=256",
 		"reqBodyOnlyUtf8=false",
+		"saveUnknownPackets=all",
+		"sessionIdTracking=vni",
+		"trackESP=true",
 	};
 	static const char sections[] = "[headers-http-request]\nx-fuzz = type:string;count:true\n"
 				       "[headers-http-response]\nx-fuzz-ip = type:ip;count:true\n"

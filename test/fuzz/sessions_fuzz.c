@@ -1,11 +1,13 @@
-/* libFuzzer: frames on their whole way: decode, session, TCP order, parsers, record, document.
+/* libFuzzer: frames on their whole way: decode, fragments, session, TCP order, parsers, record, document.
  *
- * The input is frames of Ethernet, each with 2 bytes little endian before it: 15 bits of length, and 0x8000 when more
- * than a minute goes by before it. They come one ms apart. At the end everything is saved, all memory is back, and
- * every record is a document. */
+ * The input is the link type (2 bytes, little endian) and a byte whose lowest 2 bits are ipOverlap; then frames, each
+ * with 2 bytes little endian before it: 15 bits of length, and 0x8000 when more than a minute goes by before it. They
+ * come one ms apart. At the end everything is saved, no fragment waits, all memory is back, and every record is a
+ * document. */
 #include "fuzz.h"
 
 #include "decode.h"
+#include "fragments.h"
 #include "session.h"
 #include "worker.h"
 #include "worker_payload.h"
@@ -20,6 +22,10 @@ enum {
 	PAUSE = 0x8000,
 	CLOCK_START_S = 1000000000,
 	MID_SAVE_PACKETS = 20,
+	HEADER_BYTES = 3,
+	OVERLAP_MODES = 4,
+	DATAGRAMS_MAX = 6,
+	FRAGMENT_BYTES = 160 << 10, /* two of the longest datagrams: they push each other out */
 };
 
 static struct {
@@ -33,6 +39,7 @@ static struct {
 	struct worker_payload payload;
 	struct counters counters;
 	struct formatter *formatter;
+	struct fragments *fragments[OVERLAP_MODES];
 } fuzz;
 
 static const char *
@@ -65,6 +72,25 @@ create_table(void)
 		     "parsing");
 }
 
+static void
+create_fragments(void)
+{
+	for (int overlap = 0; overlap < OVERLAP_MODES; overlap++) {
+		struct fragments_conf conf = {.timeout_s = PAUSE_S - 1,
+					      .max_datagrams = DATAGRAMS_MAX,
+					      .memory_bytes = FRAGMENT_BYTES,
+					      .overlap = overlap};
+		struct fragments_params params = {.conf = &conf,
+						  .decode = fuzz.decode,
+						  .secret = &fuzz.secret,
+						  .counters = &fuzz.counters,
+						  .n_workers = 1};
+
+		fuzz.fragments[overlap] = fragments_create(&params);
+		fuzz_require(fuzz.fragments[overlap] != NULL, "a table of fragments");
+	}
+}
+
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -89,6 +115,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	fuzz.formatter = fuzz_formatter();
 	fuzz_require(fuzz.records != NULL, "memory");
 	create_table();
+	create_fragments();
 	return 0;
 }
 
@@ -103,30 +130,28 @@ take_records(void)
 	}
 }
 
+/* As the worker does. */
 static void
-process_frame(const uint8_t *frame, uint32_t size, uint64_t time_ns, uint64_t clock_ns)
+process_frame(struct fragments *fragments, struct packet *p)
 {
-	struct packet p = {.data = frame,
-			   .captured_bytes = size,
-			   .wire_bytes = size,
-			   .link_type = LINK_ETHERNET,
-			   .time_ns = time_ns,
-			   .clock_ns = clock_ns};
-
-	while (!session_expire(fuzz.table, clock_ns, UINT32_MAX))
+	while (!session_expire(fuzz.table, p->clock_ns, UINT32_MAX))
 		take_records();
-	packet_decode(fuzz.decode, &p);
-	if (p.verdict != PACKET_OK)
+	packet_decode(fuzz.decode, p);
+	if (p->verdict == PACKET_FRAGMENT && !fragments_push(fragments, p))
 		return;
-	p.hash = flow_key_hash(&p.key, &fuzz.secret);
-	session_lookup(fuzz.table, &p);
-	if (p.session != NULL && session_process(fuzz.table, &p))
-		worker_payload_parse(&fuzz.payload, p.session);
+	if (p->verdict != PACKET_OK)
+		return;
+	p->hash = flow_key_hash(&p->key, &fuzz.secret);
+	session_lookup(fuzz.table, p);
+	if (p->fragments_differ && p->session != NULL)
+		session_add_tag(fuzz.table, p->session, "ip-overlap");
+	if (p->session != NULL && session_process(fuzz.table, p))
+		worker_payload_parse(&fuzz.payload, p->session);
 	take_records();
 }
 
 static void
-process_frames(struct cursor in)
+process_frames(uint16_t link_type, struct fragments *fragments, struct cursor in)
 {
 	uint64_t time_ns = CLOCK_START_S * UINT64_C(1000000000), clock_ns = 0;
 
@@ -135,13 +160,20 @@ process_frames(struct cursor in)
 		size_t size = header & LENGTH, left = cursor_left(&in);
 		struct cursor frame = cursor_sub(&in, size < left ? size : left);
 		uint8_t *copy = malloc(cursor_left(&frame) + 1);
+		struct packet p;
 
 		fuzz_require(copy != NULL, "memory");
 		size = cursor_left(&frame);
 		/* At the end of its memory, so that the sanitizer sees a read beyond it. */
 		memcpy(copy + 1, frame.p, size);
 		time_ns += (header & PAUSE) != 0 ? PAUSE_S * UINT64_C(1000000000) : FRAME_NS;
-		process_frame(copy + 1, (uint32_t)size, time_ns, clock_ns);
+		p = (struct packet){.data = copy + 1,
+				    .captured_bytes = (uint32_t)size,
+				    .wire_bytes = (uint32_t)size,
+				    .link_type = link_type,
+				    .time_ns = time_ns,
+				    .clock_ns = clock_ns};
+		process_frame(fragments, &p);
 		clock_ns = time_ns;
 		free(copy);
 	}
@@ -151,10 +183,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct session_stats stats;
+	struct cursor in = cursor_make(bytes, size);
+	uint16_t link_type = cursor_le16(&in);
+	struct fragments *fragments = fuzz.fragments[cursor_u8(&in) % OVERLAP_MODES];
 
-	if (size < 16)
+	if (size < HEADER_BYTES + 16)
 		return -1;
-	process_frames(cursor_make(bytes, size));
+	process_frames(link_type, fragments, in);
+	fragments_flush(fragments);
+	fuzz_require(fragments_held(fragments) == 0, "no fragment is left after a flush");
 	while (!session_flush(fuzz.table, UINT32_MAX))
 		take_records();
 	take_records();
