@@ -133,6 +133,7 @@ fill(struct sensor *s)
 	s->document_conf.dry_run = o->dry_run;
 	s->export_conf.records_path = o->records_path;
 	s->export_conf.dry_run = o->dry_run;
+	s->export_conf.live = !options_is_replay(o);
 	s->writer_conf.gap_positions = s->document_conf.gap_packet_positions;
 	s->writer_conf.lock_input_files = !o->no_lock;
 	s->writer_conf.dry_run = o->dry_run;

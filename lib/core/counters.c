@@ -21,6 +21,7 @@
 static const char *const account_names[LEDGER_ACCOUNTS] = {
 	[LEDGER_NONE] = "none",		[LEDGER_WIRE] = "wire",	      [LEDGER_PACKETS] = "packets",
 	[LEDGER_SESSIONS] = "sessions", [LEDGER_RECORDS] = "records", [LEDGER_STORED] = "stored bytes",
+	[LEDGER_SPOOLED] = "spooled before",
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

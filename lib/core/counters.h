@@ -24,8 +24,9 @@ enum ledger_account {
 	LEDGER_WIRE,	 /* offered by the wire or the file = received + missed + errors + no mbuf */
 	LEDGER_PACKETS,	 /* received by workers = processed + named drops */
 	LEDGER_SESSIONS, /* opened = saved + not saved, by reason + live */
-	LEDGER_RECORDS,	 /* emitted = acknowledged + rejected + in flight, for each sink */
+	LEDGER_RECORDS,	 /* emitted = acknowledged + rejected + abandoned + lost by a spool + in flight + in spools */
 	LEDGER_STORED,	 /* bytes given to pcap blocks = written + lost + in blocks */
+	LEDGER_SPOOLED,	 /* documents that former runs left in spools = acknowledged + rejected + lost + still there */
 	LEDGER_ACCOUNTS
 };
 

@@ -8,6 +8,8 @@
  * a list that several sinks push to would need a lock or a ring. The gauge looks at the same flags, which no counter
  * touches.
  *
+ * What goes to a spool frees its batch and leaves a ticket: the same account of the same documents, in a hundred bytes.
+ *
  * A document larger than a batch gets memory from the system for as long as it is under way. That is the one allocation
  * on this path; it is bounded (EXPORT_DOCUMENT_BYTES_MAX times the number of batches) and counted. */
 #include "batch_priv.h"
@@ -16,11 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_common.h>
+
 COUNTER(acknowledged, "export.acknowledged", "documents that every sink has taken", LEDGER_RECORDS, LEDGER_OUT);
 COUNTER_LOSS(rejected_documents, "export.rejected",
 	     "documents that a sink will never take, or that could not be written", LEDGER_RECORDS);
 COUNTER_LOSS(abandoned_documents, "export.abandoned", "documents given up because the program was told to stop at once",
 	     LEDGER_RECORDS);
+
+COUNTER_LOSS(lost_documents, "export.spool_lost",
+	     "documents that a sink's full or damaged spool lost before the store took them", LEDGER_RECORDS);
 
 /* Documents are longer than this nearly always, so rows never run out before text. */
 enum { TEXT_BYTES_PER_ROW = 384, ROWS_MIN = 16 };
@@ -28,7 +35,16 @@ enum { TEXT_BYTES_PER_ROW = 384, ROWS_MIN = 16 };
 struct batch_pool {
 	unsigned n, next;
 	unsigned bitmap_words;
+	_Atomic uint64_t spooled;
 	struct batch batch[];
+};
+
+struct spool_ticket {
+	struct batch_pool *pool;
+	_Atomic unsigned references; /* the batch's, and one for each spool */
+	_Atomic bool abandoned, lost;
+	unsigned n_rows, n_words;
+	uint64_t rejected[]; /* atomic */
 };
 
 static bool
@@ -56,6 +72,7 @@ batch_pool_create(unsigned n_batches, size_t batch_bytes)
 		rows = ROWS_MIN;
 	for (unsigned i = 0; good && i < n_batches; i++) {
 		p->n = i + 1;
+		p->batch[i].pool = p;
 		good = batch_init(&p->batch[i], batch_bytes, (unsigned)rows);
 	}
 	if (!good) {
@@ -176,13 +193,34 @@ batch_send(struct batch *b, unsigned n_sinks)
 }
 
 static unsigned
-count_rejected(const struct batch *b)
+count_bits(const uint64_t *bits, unsigned words)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < b->n_bitmap_words; i++)
-		n += (unsigned)__builtin_popcountll(__atomic_load_n(&b->rejected[i], __ATOMIC_RELAXED));
+	for (unsigned i = 0; i < words; i++)
+		n += (unsigned)__builtin_popcountll(__atomic_load_n(&bits[i], __ATOMIC_RELAXED));
 	return n;
+}
+
+static void
+add_bits(uint64_t *to, const uint64_t *from, unsigned words)
+{
+	for (unsigned i = 0; from != NULL && i < words; i++)
+		if (from[i] != 0)
+			__atomic_fetch_or(&to[i], from[i], __ATOMIC_RELAXED);
+}
+
+/* Every document of a batch, once and for all. */
+static void
+count_documents(struct counters *counters, unsigned n_rows, unsigned refused, bool lost, bool abandoned)
+{
+	COUNTER_ADD(counters, rejected_documents, refused);
+	if (lost)
+		COUNTER_ADD(counters, lost_documents, n_rows - refused);
+	else if (abandoned)
+		COUNTER_ADD(counters, abandoned_documents, n_rows - refused);
+	else
+		COUNTER_ADD(counters, acknowledged, n_rows - refused);
 }
 
 static void
@@ -195,6 +233,7 @@ batch_free(struct batch *b)
 	for (unsigned i = 0; i < b->n_bitmap_words; i++)
 		__atomic_store_n(&b->rejected[i], 0, __ATOMIC_RELAXED);
 	atomic_store_explicit(&b->abandoned, false, memory_order_relaxed);
+	atomic_store_explicit(&b->lost, false, memory_order_relaxed);
 	atomic_store_explicit(&b->held, 0, memory_order_release);
 	atomic_store_explicit(&b->in_use, false, memory_order_release);
 }
@@ -211,23 +250,118 @@ batch_count_abandoned(struct counters *counters, unsigned n)
 	COUNTER_ADD(counters, abandoned_documents, n);
 }
 
-void
-batch_answer(struct batch *b, const uint64_t *rejected, bool abandoned, struct counters *counters)
-{
-	unsigned refused;
+/* ---- Tickets */
 
-	if (abandoned)
+/* The last one counts; 'counters' NULL: nobody does. */
+static void
+ticket_put(struct spool_ticket *t, struct counters *counters)
+{
+	if (atomic_fetch_sub_explicit(&t->references, 1, memory_order_acq_rel) != 1)
+		return;
+	if (counters != NULL)
+		count_documents(counters, t->n_rows, count_bits(t->rejected, t->n_words), atomic_load(&t->lost),
+				atomic_load(&t->abandoned));
+	atomic_fetch_sub(&t->pool->spooled, t->n_rows);
+	free(t);
+}
+
+static struct spool_ticket *
+ticket_create(const struct batch *b)
+{
+	unsigned words = (b->data.n_rows + 63) / 64;
+	struct spool_ticket *t = calloc(1, sizeof(*t) + words * sizeof(t->rejected[0]));
+
+	if (t == NULL)
+		return NULL;
+	t->pool = b->pool;
+	t->n_rows = b->data.n_rows;
+	t->n_words = words;
+	atomic_store(&t->references, 1);
+	return t;
+}
+
+struct spool_ticket *
+batch_ticket(struct batch *b)
+{
+	struct spool_ticket *t = atomic_load(&b->ticket), *mine = NULL;
+
+	if (t == NULL) {
+		mine = ticket_create(b);
+		if (mine == NULL)
+			return NULL;
+		if (atomic_compare_exchange_strong(&b->ticket, &t, mine))
+			t = mine;
+		else
+			free(mine); /* Another sink was faster. */
+	}
+	atomic_fetch_add(&t->references, 1);
+	return t;
+}
+
+void
+spool_ticket_answer(struct spool_ticket *t, const uint64_t *rejected, enum batch_outcome outcome,
+		    struct counters *counters)
+{
+	add_bits(t->rejected, rejected, t->n_words);
+	if (outcome == BATCH_ABANDONED)
+		atomic_store(&t->abandoned, true);
+	if (outcome == BATCH_LOST)
+		atomic_store(&t->lost, true);
+	ticket_put(t, counters);
+}
+
+void
+spool_ticket_leave(struct spool_ticket *t)
+{
+	ticket_put(t, NULL);
+}
+
+void
+spool_ticket_cancel(struct spool_ticket *t)
+{
+	atomic_fetch_sub(&t->references, 1); /* The batch has one. */
+}
+
+uint64_t
+batch_pool_spooled(const struct batch_pool *p)
+{
+	return atomic_load(&p->spooled);
+}
+
+/* What the batch knows goes over to its ticket. It is in the gauge twice for a moment, rather than not at all. */
+static void
+settle_ticket(struct batch *b, struct spool_ticket *t, struct counters *counters)
+{
+	add_bits(t->rejected, b->rejected, RTE_MIN(t->n_words, b->n_bitmap_words));
+	if (atomic_load(&b->abandoned))
+		atomic_store(&t->abandoned, true);
+	if (atomic_load(&b->lost))
+		atomic_store(&t->lost, true);
+	atomic_fetch_add(&t->pool->spooled, t->n_rows);
+	atomic_store(&b->ticket, NULL);
+	batch_free(b);
+	ticket_put(t, counters);
+}
+
+void
+batch_answer(struct batch *b, const uint64_t *rejected, enum batch_outcome outcome, struct counters *counters)
+{
+	struct spool_ticket *ticket;
+
+	if (outcome == BATCH_ABANDONED)
 		atomic_store_explicit(&b->abandoned, true, memory_order_relaxed);
-	for (unsigned i = 0; rejected != NULL && i < b->n_bitmap_words; i++)
-		if (rejected[i] != 0)
-			__atomic_fetch_or(&b->rejected[i], rejected[i], __ATOMIC_RELAXED);
+	if (outcome == BATCH_LOST)
+		atomic_store_explicit(&b->lost, true, memory_order_relaxed);
+	add_bits(b->rejected, rejected, b->n_bitmap_words);
 	if (atomic_fetch_sub_explicit(&b->references, 1, memory_order_acq_rel) != 1)
 		return;
-	refused = count_rejected(b);
-	COUNTER_ADD(counters, rejected_documents, refused);
-	if (atomic_load_explicit(&b->abandoned, memory_order_relaxed))
-		COUNTER_ADD(counters, abandoned_documents, b->data.n_rows - refused);
-	else
-		COUNTER_ADD(counters, acknowledged, b->data.n_rows - refused);
+	ticket = atomic_load(&b->ticket);
+	if (ticket != NULL) {
+		settle_ticket(b, ticket, counters);
+		return;
+	}
+	count_documents(counters, b->data.n_rows, count_bits(b->rejected, b->n_bitmap_words),
+			atomic_load_explicit(&b->lost, memory_order_relaxed),
+			atomic_load_explicit(&b->abandoned, memory_order_relaxed));
 	batch_free(b);
 }

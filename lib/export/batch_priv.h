@@ -1,7 +1,7 @@
 /* Batches of documents: a pool of them, filled by the exporter, read by all sinks, given back by the last one.
  *
  * Threads: batch_get, _fits, _grow, _append, _send: the exporter's; batch_answer: each sink's, once a batch;
- * batch_pool_held, _in_use: any. */
+ * batch_pool_held, _in_use, _spooled and tickets: any. */
 #ifndef BATCH_PRIV_H
 #define BATCH_PRIV_H
 
@@ -11,6 +11,9 @@
 #include "counters.h"
 #include "export.h"
 
+struct batch_pool;
+struct spool_ticket;
+
 struct batch {
 	struct export_batch data;
 	size_t capacity, pool_bytes;
@@ -18,12 +21,18 @@ struct batch {
 	unsigned max_rows;
 	unsigned n_bitmap_words;
 	uint64_t *rejected; /* rows that some sink has refused; atomic while in sinks */
-	_Atomic bool in_use, abandoned;
+	struct batch_pool *pool;
+	_Atomic bool in_use, abandoned, lost;
 	_Atomic unsigned held; /* rows, for the gauge */
 	_Atomic unsigned references;
+	struct spool_ticket *_Atomic ticket; /* some sink has it in its spool */
 };
 
-struct batch_pool;
+enum batch_outcome {
+	BATCH_TAKEN,	 /* by the store, or by the sink's spool */
+	BATCH_ABANDONED, /* the program was told to stop at once */
+	BATCH_LOST,	 /* neither store nor spool can take it */
+};
 
 /* NULL with errno. */
 struct batch_pool *batch_pool_create(unsigned n_batches, size_t batch_bytes);
@@ -44,7 +53,15 @@ struct export_row *batch_append(struct batch *, const char *json, size_t json_by
 /* From now on 'n_sinks' answers are expected. */
 void batch_send(struct batch *, unsigned n_sinks);
 /* 'rejected' may be NULL: none. The last answer counts every document once and frees the batch. */
-void batch_answer(struct batch *, const uint64_t *rejected, bool abandoned, struct counters *);
+void batch_answer(struct batch *, const uint64_t *rejected, enum batch_outcome, struct counters *);
+
+/* The documents of a batch that is in some spool, after the batch itself has gone: one ticket for all sinks, so that
+ * a document is counted once, when the last spool has delivered it. */
+struct spool_ticket *batch_ticket(struct batch *); /* a reference more; NULL: no memory */
+void spool_ticket_answer(struct spool_ticket *, const uint64_t *rejected, enum batch_outcome, struct counters *);
+void spool_ticket_leave(struct spool_ticket *);		/* it stays on disk when the program ends */
+void spool_ticket_cancel(struct spool_ticket *);	/* the spool did not take it; before the batch is answered */
+uint64_t batch_pool_spooled(const struct batch_pool *); /* documents whose batch has gone and that are in a spool */
 
 /* For records that never get into a batch. */
 void batch_count_rejected(struct counters *, unsigned n);

@@ -2,10 +2,11 @@
  *
  * Every poll takes records from the workers' rings, formats each once, and collects the documents into batches
  * (exportBatchBytes or one second). A finished batch is handed to every sink by reference; each sink has a queue of
- * batches and a thread of its own (not on a polling CPU), because SQLite and files block. A queue holds all batches
- * there are, so a slow sink does not slow the others until it holds every one of them: when no batch is free the
- * exporter takes no records, and back-pressure reaches the workers, which shed (live, counted) or wait (replay). A sink
- * that fails is retried for ever; a document is acknowledged, rejected, abandoned or still held here, never forgotten.
+ * batches and a thread of its own (not on a polling CPU), because SQLite and files block. On a live sensor what does
+ * not fit into a sink's queue goes to its spool on disk, so a slow or dead sink slows neither workers nor other sinks.
+ * In a replay sinks that are files have none: a queue holds all batches there are then, and when no batch is free the
+ * exporter takes no records and the replay waits (sink.c). A sink that fails is retried for ever; a document is
+ * acknowledged, rejected, abandoned, spooled or still held here, never forgotten.
  *
  * Threads: exporter_poll() and exporter_put_file() on one thread, the exporter's lcore; create, destroy, finish,
  * abandon and describe on the control thread; exporter_put_stats() on one more; exporter_idle() and
@@ -160,13 +161,22 @@ struct sink_kind {
 };
 REGISTRY_DECLARE(sink_kind, struct sink_kind);
 
+/* spool: AUTO is what each kind says (enum sink_spooling). */
+enum export_spool { EXPORT_SPOOL_AUTO, EXPORT_SPOOL_ALWAYS, EXPORT_SPOOL_NEVER };
+
 struct export_conf {
 	struct conf_list sinks;		 /* "sinks" */
 	uint32_t batch_bytes, n_batches; /* exportBatchBytes, exportBatches */
+	int spool;			 /* enum export_spool */
+	const char *spool_directory;	 /* spoolDir */
+	uint64_t spool_bytes;		 /* spoolMax, of each sink */
+	uint32_t spool_exit_wait_s;	 /* spoolExitWait */
+	uint32_t queue_batches;		 /* sinkQueue, of a sink with a spool */
 	const char *state_directory;	 /* stateDir: file numbers when no sink keeps them */
 	/* Filled by the app, not from the conf file: */
 	const char *records_path; /* --records FILE|-: an ndjson sink more; NULL: none */
 	bool dry_run;		  /* only --records */
+	bool live;		  /* not a replay */
 };
 extern const struct setting_group export_settings_group;
 
@@ -210,14 +220,16 @@ bool exporter_put_file(struct exporter *, const struct export_file *) __attribut
  * thread, until exporter_destroy(), which sends what waits. */
 void exporter_put_stats(struct exporter *, const struct export_stats *);
 
-/* The rings are empty, every document has been answered by every sink, and every files document is taken. */
+/* The rings are empty, every document has been answered by every sink or will stay in its spool, and every files
+ * document is taken. */
 bool exporter_idle(const struct exporter *);
 
 /* No more records will come after those on the rings: batches go out without waiting to be full. */
 void exporter_finish(struct exporter *);
 
-/* Second signal: sinks stop after what they are writing; the rest, what polls still take included, is counted as lost.
- * A sink that is stuck inside a write keeps the exporter from becoming idle: bound the wait, then destroy. */
+/* Second signal: sinks stop after what they are writing; the rest goes to their spools, or is counted as abandoned, and
+ * so is what polls still take. A sink that is stuck inside a write keeps the exporter from becoming idle: bound the
+ * wait, then destroy. */
 void exporter_abandon(struct exporter *);
 
 /* The polling thread's; attached already. */
@@ -234,6 +246,7 @@ struct export_sink_status {
 	const char *name;
 	unsigned queued_batches, queued_files, queue_batches; /* 'queue_batches': its queue's size */
 	bool failing;
+	bool spooling; /* what comes goes to the spool */
 	struct sink_gauges gauges;
 };
 void exporter_status(const struct exporter *, struct export_status *);

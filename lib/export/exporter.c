@@ -9,9 +9,9 @@
  * record. So nothing is waited for, formatted twice or held in two places, and 'intake' is all that a poll can leave
  * behind.
  *
- * One batch is open at a time and all sinks get the same ones. A sink that stands still therefore holds up the others
- * once it holds every batch: the memory is bounded, and losing documents for one sink or buffering them without bound
- * is not for this place to decide (a spool is; it will be the sink's). */
+ * One batch is open at a time and all sinks get the same ones. A sink without a spool that stands still therefore holds
+ * up the others once it holds every batch: the memory is bounded. What a sink with a spool does not take leaves its
+ * batch for the disk (sink.c). */
 #include <rte_branch_prediction.h>
 #include <rte_ring.h>
 
@@ -32,6 +32,14 @@ exporter_held(const void *context)
 	const struct exporter *e = context;
 
 	return atomic_load(&e->intake_held) + (e->pool != NULL ? batch_pool_held(e->pool) : 0);
+}
+
+uint64_t
+exporter_spooled(const void *context)
+{
+	const struct exporter *e = context;
+
+	return e->pool != NULL ? batch_pool_spooled(e->pool) : 0;
 }
 
 void
@@ -255,6 +263,8 @@ void
 exporter_finish(struct exporter *e)
 {
 	atomic_store(&e->finishing, true);
+	for (unsigned i = 0; i < e->n_sinks; i++)
+		sink_finish(e->sink[i]);
 }
 
 void

@@ -40,7 +40,7 @@ struct exporter {
 	struct file_numbers *numbers;
 	_Atomic uint32_t dry_run_number;
 
-	struct ledger_gauge gauge;
+	struct ledger_gauge gauge, spool_gauge;
 	_Atomic unsigned intake_held;
 	_Atomic uint64_t moves; /* odd while records are between a ring and 'intake' */
 	_Atomic bool finishing, abandoned;
@@ -48,6 +48,9 @@ struct exporter {
 
 /* Records taken and not answered by every sink. Any thread. */
 uint64_t exporter_held(const void *exporter);
+
+/* Documents whose batch has gone and that some spool still has. Any thread. */
+uint64_t exporter_spooled(const void *exporter);
 
 /* Hands the open batch to the sinks. */
 void exporter_send_open(struct exporter *);

@@ -17,12 +17,26 @@
 
 enum { ABANDONED_WAIT_S = 2 };
 
+static const char *const spool_words[] = {"auto", "always", "never", NULL};
+
 static const struct setting export_settings[] = {
-	SETTING_LIST(struct export_conf, sinks, "sinks", "sqlite", "where records go: sqlite, ndjson; several at once"),
+	SETTING_LIST(struct export_conf, sinks, "sinks", "sqlite",
+		     "where records go: sqlite, ndjson, zmq; several at once"),
 	SETTING_U32(struct export_conf, batch_bytes, "exportBatchBytes", 262144, 4096, 16777216, "bytes",
 		    "documents are handed to the sinks in batches of this size"),
 	SETTING_U32(struct export_conf, n_batches, "exportBatches", 64, 2, 4096, "",
 		    "batches there are; when all wait for a sink, records wait too"),
+	SETTING_ENUM(struct export_conf, spool, "spool", "auto", spool_words,
+		     "what a sink does not take at once goes to disk: auto (on a live sensor; with elasticsearch in a "
+		     "replay too), always, never"),
+	SETTING_STR(struct export_conf, spool_directory, "spoolDir", "/var/lib/shrike/spool",
+		    "folder for what sinks have not taken yet"),
+	SETTING_U64(struct export_conf, spool_bytes, "spoolMax", 10737418240, 16777216, 1125899906842624, "bytes",
+		    "size of the spool of each sink; when it is full the oldest goes, counted"),
+	SETTING_U32(struct export_conf, spool_exit_wait_s, "spoolExitWait", 30, 0, 86400, "seconds",
+		    "at the end of a run a sink that fails for so long leaves the rest in its spool for the next run"),
+	SETTING_U32(struct export_conf, queue_batches, "sinkQueue", 16, 1, 4096, "batches",
+		    "batches a sink with a spool holds in memory"),
 	SETTING_STR(struct export_conf, state_directory, "stateDir", "/var/lib/shrike",
 		    "folder for what is kept between runs, such as file numbers when no sink keeps them"),
 };
@@ -47,6 +61,33 @@ explain_unknown(const char *name, char *why, size_t why_size)
 			used += (size_t)snprintf(why + used, why_size - used, " %s", (*slot)->name);
 }
 
+/* A file of --records is one run's output, and the keeper of numbers takes no documents. */
+static bool
+has_spool(const struct exporter *e, const struct sink_kind *kind, const char *target)
+{
+	const struct export_conf *c = e->params.export_conf;
+
+	if (kind->spooling == SINK_SPOOL_NEVER || kind->write == NULL || target != NULL || c->dry_run)
+		return false;
+	if (c->spool != EXPORT_SPOOL_AUTO)
+		return c->spool == EXPORT_SPOOL_ALWAYS;
+	return c->live || kind->spooling == SINK_SPOOL_ALWAYS;
+}
+
+/* A spool's queue; two of them together never hold all batches there are. */
+static void
+set_up_spool(const struct exporter *e, struct sink_setup *setup)
+{
+	const struct export_conf *c = e->params.export_conf;
+	unsigned share = setup->n_batches / (2 * (c->sinks.n > 0 ? c->sinks.n : 1));
+
+	setup->spool_directory = c->spool_directory;
+	setup->spool_bytes = c->spool_bytes;
+	setup->spool_exit_wait_s = c->spool_exit_wait_s;
+	setup->is_live = c->live;
+	setup->queue_batches = RTE_MIN(c->queue_batches, RTE_MAX(share, 1u));
+}
+
 /* 'target' as in struct sink_params. */
 static bool
 add_sink(struct exporter *e, const struct sink_kind *kind, const char *target, char *why, size_t why_size)
@@ -54,6 +95,7 @@ add_sink(struct exporter *e, const struct sink_kind *kind, const char *target, c
 	struct sink_setup setup = {
 		.kind = kind,
 		.params = {.conf = e->params.conf, .document = e->params.document, .target = target},
+		.n_batches = e->pool != NULL ? batch_pool_size(e->pool) : 0,
 		.queue_batches = e->pool != NULL ? batch_pool_size(e->pool) : 0,
 		.bitmap_words = e->pool != NULL ? batch_pool_bitmap_words(e->pool) : 0,
 		.cpus = e->params.library_cpus,
@@ -64,6 +106,8 @@ add_sink(struct exporter *e, const struct sink_kind *kind, const char *target, c
 		snprintf(why, why_size, "sinks: more than %d", SINKS_MAX - 1);
 		return false;
 	}
+	if (has_spool(e, kind, target))
+		set_up_spool(e, &setup);
 	if (e->numbers != NULL && e->keeper == NULL && kind->take_file_numbers != NULL)
 		setup.numbers = e->numbers;
 	s = sink_create(&setup, why, why_size);
@@ -137,6 +181,9 @@ exporter_create(const struct exporter_params *params, char *why, size_t why_size
 		.name = "exporter", .account = LEDGER_RECORDS, .read = exporter_held, .context = e};
 	counters_attach(&e->counters, "exporter");
 	ledger_gauge_attach(&e->gauge);
+	e->spool_gauge = (struct ledger_gauge){
+		.name = "spooled", .account = LEDGER_RECORDS, .read = exporter_spooled, .context = e};
+	ledger_gauge_attach(&e->spool_gauge);
 	if (!allocate(e, why, why_size) || !add_sinks(e, why, why_size)) {
 		exporter_destroy(e);
 		return NULL;
@@ -204,6 +251,7 @@ exporter_destroy(struct exporter *e)
 	if (!stop_sinks(e))
 		return false; /* A thread still uses all this. */
 	ledger_gauge_detach(&e->gauge);
+	ledger_gauge_detach(&e->spool_gauge);
 	counters_detach(&e->counters);
 	for (unsigned i = 0; i < e->n_threads; i++)
 		sink_destroy(e->sink[i]);

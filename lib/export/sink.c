@@ -1,32 +1,54 @@
-/* A sink's thread.
+/* A sink's thread, and what becomes of documents that it does not take at once.
  *
- * One turn of it looks at everything there is to do: file numbers that run low, files documents, batches, the sink's
- * own maintenance. A turn that fails anywhere leaves what failed where it is, and the next turn comes after a back-off
- * that doubles from 20 ms to 5 s; nothing is ever dropped for having failed often. Only sink_abandon() drops, and
- * counts.
+ * One turn of the thread looks at everything there is to do: file numbers that run low, files documents, batches, the
+ * sink's own maintenance. A turn that fails anywhere leaves what failed where it is, and the next turn comes after a
+ * back-off that doubles from 20 ms to 5 s; nothing is ever dropped for having failed often.
  *
- * The exporter's lcore never waits for this thread and makes a system call for it only when it sleeps: the thread says
- * so in 'sleeping', looks at its queue once more, and then waits for the eventfd. Both sides are sequentially
- * consistent there, or each could miss the other.
+ * Batches come in one of two ways.
  *
- * Batches stay in the queue until they are answered, so the queue itself is the list of what to repeat. It has as many
- * slots as there are batches and cannot overflow. Files documents are rare and are kept in a list with a lock. */
+ * Without a spool (a replay into SQLite or NDJSON, --records, kinds that never fail) they stay in the queue until they
+ * are answered, so the queue itself is the list of what to repeat. It has as many slots as there are batches and cannot
+ * overflow; a sink that stands still ends up holding every batch, the exporter takes no more records, and a replay
+ * waits. Nothing is lost and the disk is not written twice. Only sink_abandon() drops, and counts.
+ *
+ * With a spool (all on a live sensor, stores that are elsewhere in a replay too) the queue has sinkQueue slots. When it
+ * is full, the next batch goes to the spool, and so does all that comes after it until the spool is empty again: so
+ * documents arrive in the order in which they were made, the sink's thread needs to look at one place at a time, and
+ * the exporter decides by two numbers without a lock. A sink that is slow or dead holds at most sinkQueue batches and
+ * what is on the way to its disk; workers and other sinks do not notice. What this gives up: after an outage everything
+ * passes through the disk until the sink has caught up.
+ *
+ * The end of a run (sink_finish()): a sink that gets on is waited for until its spool is empty; one that fails for
+ * spoolExitWait seconds puts what it still has in memory, files documents too, behind what is in its spool, and the
+ * next run goes on from there. sink_abandon() does the same at once. So with a spool only a kill -9 loses documents,
+ * those in memory; and only a kill -9 makes some come twice, those answered since the position was noted (one write()),
+ * which stores that know documents by their id do not mind.
+ *
+ * The ledger. A document is one document, however many sinks there are: emitted = acknowledged (every sink has taken
+ * it)
+ * + rejected (some sink never will) + abandoned + lost (some spool was full) + in flight (batches) + spooled (the batch
+ * has gone, some spool still has it; batch.c's tickets). What is spooled at the end of a run is in no later run's
+ * LEDGER_RECORDS: there it is LEDGER_SPOOLED, found = acknowledged + rejected + lost + still there. Numbers of single
+ * sinks, which count a document once each, are "sink.NAME.*", with those of former runs.
+ *
+ * A sink sees documents numbered from 1 (first_sequence), in the order in which it gets them: the number of those it
+ * has answered before, so that a repeated batch has the number it had. */
 #include "sink_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
+#include "sink_spool_priv.h"
 #include "stats_box_priv.h"
 #include "thread.h"
+#include "waker_priv.h"
 
 COUNTER(retries, "export.retries", "times that a sink failed and was tried again", LEDGER_NONE, LEDGER_OUT);
 COUNTER_LOSS(files_abandoned, "export.files_abandoned",
@@ -39,7 +61,9 @@ enum {
 	BACK_OFF_MAX_MS = 5000,
 	BACK_OFF_BUSY_MAX_MS = 100, /* the store has waited for its lock itself */
 	IDLE_MS = 1000,
+	STOPPING_MS = 5,
 	FAILING_LOG_S = 10,
+	FILES_SPILL = 1024, /* so many files documents in memory go to the spool of a sink that fails */
 };
 
 struct file_item {
@@ -54,15 +78,17 @@ struct sink {
 
 	/* Written by the sink's thread, read by any. */
 	_Alignas(64) _Atomic uint32_t tail;
-	_Atomic bool sleeping;
+	struct waker waker;
 
 	_Alignas(64) const struct sink_kind *kind;
 	void *state;
 	struct file_numbers *numbers;
 	struct batch **slot;
-	uint32_t mask;
-	int wake_fd;
-	_Atomic bool stopping, abandoned;
+	uint32_t mask, queue_batches;
+	struct sink_spool *spool; /* NULL: the queue has room for all batches */
+	unsigned spool_exit_wait_s;
+	_Atomic bool stopping, abandoned, finishing;
+	_Atomic bool resting; /* at the end: what is left stays in the spool */
 	bool started;
 	bool dirty;		  /* written since the last flush */
 	_Atomic unsigned n_files; /* until answered, not until taken off the list */
@@ -74,9 +100,13 @@ struct sink {
 
 	/* The sink's thread's own. */
 	unsigned at_once, bitmap_words;
-	struct sink_batch *group; /* [at_once] */
-	uint64_t *bits;		  /* [at_once * bitmap_words] */
-	uint64_t failing_since_ns, failing_logged_ns;
+	struct sink_batch *group;   /* [at_once] */
+	struct export_batch *view;  /* [at_once], with this sink's numbers */
+	uint64_t *bits;		    /* [at_once * bitmap_words] */
+	uint64_t *spool_bits;	    /* for what comes out of the spool */
+	size_t spool_bits_capacity; /* in words */
+	uint64_t sequence;	    /* documents answered */
+	uint64_t failing_since_ns, failing_logged_ns, finishing_since_ns;
 	unsigned back_off_ms;
 	char owner[20];
 	struct counters counters;
@@ -88,11 +118,21 @@ queued(const struct sink *s)
 	return atomic_load(&s->head) - atomic_load_explicit(&s->tail, memory_order_relaxed);
 }
 
+static bool
+goes_to_spool(const struct sink *s)
+{
+	return s->spool != NULL && (!sink_spool_is_empty(s->spool) || queued(s) >= s->queue_batches);
+}
+
 void
 sink_push(struct sink *s, struct batch *b)
 {
 	uint32_t head = atomic_load_explicit(&s->head, memory_order_relaxed);
 
+	if (goes_to_spool(s)) {
+		sink_spool_push(s->spool, b);
+		return;
+	}
 	s->slot[head & s->mask] = b;
 	atomic_store(&s->head, head + 1);
 	sink_wake(s);
@@ -101,33 +141,13 @@ sink_push(struct sink *s, struct batch *b)
 void
 sink_wake(struct sink *s)
 {
-	uint64_t one = 1;
-
-	if (!atomic_load(&s->sleeping) || !atomic_exchange(&s->sleeping, false))
-		return;
-	if (write(s->wake_fd, &one, sizeof(one)) < 0)
-		return; /* The counter is full: the thread wakes all the same. */
-}
-
-/* Whatever the thread waits for, a back-off included. */
-static void
-wake_always(struct sink *s)
-{
-	uint64_t one = 1;
-
-	atomic_store(&s->sleeping, false);
-	if (write(s->wake_fd, &one, sizeof(one)) < 0)
-		return;
+	waker_wake(&s->waker);
 }
 
 static void
-wait_for_wake(struct sink *s, int timeout_ms)
+wake_sink(void *sink)
 {
-	struct pollfd p = {.fd = s->wake_fd, .events = POLLIN};
-	uint64_t n;
-
-	if (poll(&p, 1, timeout_ms) > 0 && read(s->wake_fd, &n, sizeof(n)) < 0)
-		return; /* EAGAIN: somebody was faster */
+	sink_wake(sink);
 }
 
 static bool
@@ -136,10 +156,26 @@ numbers_low(const struct sink *s)
 	return s->numbers != NULL && file_numbers_low(s->numbers);
 }
 
+/* Files documents in the spool come first. */
 static bool
-has_work(const struct sink *s)
+files_can_go(const struct sink *s)
 {
-	return queued(s) > 0 || atomic_load(&s->n_files) > 0 || numbers_low(s) || stats_box_waits(&s->stats) ||
+	return atomic_load(&s->n_files) > 0 &&
+	       (s->spool == NULL || spool_file_entries(sink_spool_of(s->spool)) == 0 || atomic_load(&s->resting));
+}
+
+static bool
+spool_can_go(const struct sink *s)
+{
+	return s->spool != NULL && !atomic_load(&s->resting) && spool_entries(sink_spool_of(s->spool)) > 0;
+}
+
+static bool
+has_work(const void *context)
+{
+	const struct sink *s = context;
+
+	return queued(s) > 0 || files_can_go(s) || numbers_low(s) || stats_box_waits(&s->stats) || spool_can_go(s) ||
 	       atomic_load(&s->stopping);
 }
 
@@ -190,7 +226,7 @@ file_step(struct sink *s)
 	struct file_item *item = file_first(s);
 	int rc;
 
-	if (item == NULL)
+	if (item == NULL || !files_can_go(s) || (atomic_load(&s->resting) && s->spool != NULL))
 		return 0;
 	if (!atomic_load(&s->abandoned)) {
 		rc = s->kind->write_file(s->state, &item->file);
@@ -204,30 +240,50 @@ file_step(struct sink *s)
 	return 1;
 }
 
+/* With this sink's numbers. 'bits' are clear. */
+static uint64_t
+present(struct sink *s, unsigned i, const struct export_batch *batch, uint64_t *bits, uint64_t sequence)
+{
+	s->view[i] = *batch;
+	s->view[i].first_sequence = sequence;
+	s->group[i] = (struct sink_batch){.batch = &s->view[i], .rejected = bits};
+	return sequence + batch->n_rows;
+}
+
 static unsigned
 group_collect(struct sink *s)
 {
 	uint32_t tail = atomic_load_explicit(&s->tail, memory_order_relaxed);
-	unsigned n = queued(s);
+	uint64_t sequence = s->sequence + 1;
+	unsigned n = RTE_MIN(queued(s), s->at_once);
 
-	if (n > s->at_once)
-		n = s->at_once;
-	for (unsigned i = 0; i < n; i++) {
-		s->group[i].batch = &s->slot[(tail + i) & s->mask]->data;
-		s->group[i].rejected = s->bits + (size_t)i * s->bitmap_words;
-	}
 	memset(s->bits, 0, (size_t)n * s->bitmap_words * sizeof(*s->bits));
+	for (unsigned i = 0; i < n; i++)
+		sequence = present(s, i, &s->slot[(tail + i) & s->mask]->data, &s->bits[(size_t)i * s->bitmap_words],
+				   sequence);
 	return n;
 }
 
 static unsigned
-bits_set(const uint64_t *bits, unsigned words)
+bits_set(const uint64_t *bits, unsigned n_words)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < words; i++)
+	for (unsigned i = 0; i < n_words; i++)
 		n += (unsigned)__builtin_popcountll(bits[i]);
 	return n;
+}
+
+/* What the sink has answered for row by row; returns how many it refused. */
+static unsigned
+count_answer(struct sink *s, const struct sink_batch *b, unsigned n_words)
+{
+	unsigned rejected = bits_set(b->rejected, n_words);
+
+	if (s->kind->count != NULL)
+		s->kind->count(&s->counters, b->batch->n_rows - rejected, rejected);
+	s->sequence += b->batch->n_rows;
+	return rejected;
 }
 
 static void
@@ -237,14 +293,158 @@ group_answer(struct sink *s, unsigned n, bool abandoned)
 
 	for (unsigned i = 0; i < n; i++) {
 		struct batch *b = s->slot[(tail + i) & s->mask];
-		unsigned rejected = bits_set(s->group[i].rejected, s->bitmap_words);
 
-		if (!abandoned && s->kind->count != NULL)
-			s->kind->count(&s->counters, b->data.n_rows - rejected, rejected);
+		if (!abandoned)
+			(void)count_answer(s, &s->group[i], s->bitmap_words);
 		atomic_store(&s->tail, tail + i + 1);
-		batch_answer(b, s->group[i].rejected, abandoned, &s->counters);
+		batch_answer(b, s->group[i].rejected, abandoned ? BATCH_ABANDONED : BATCH_TAKEN, &s->counters);
 	}
 }
+
+/* ---- Out of the spool */
+
+/* Room for the bits of 'n' entries, clear. A former run's batches may have been larger than ours. */
+static bool
+spool_bits_reserve(struct sink *s, const struct spool_entry *entry, unsigned n)
+{
+	size_t words = 0;
+	uint64_t *bits;
+
+	for (unsigned i = 0; i < n; i++)
+		words += (entry[i].batch.n_rows + 63) / 64;
+	if (words > s->spool_bits_capacity) {
+		bits = realloc(s->spool_bits, words * sizeof(*bits));
+		if (bits == NULL)
+			return false;
+		s->spool_bits = bits;
+		s->spool_bits_capacity = words;
+	}
+	memset(s->spool_bits, 0, words * sizeof(*s->spool_bits));
+	return true;
+}
+
+static void
+spool_group_answer(struct sink *s, const struct spool_entry *entry, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		unsigned rows = entry[i].batch.n_rows, rejected = count_answer(s, &s->group[i], (rows + 63) / 64);
+
+		if (entry[i].ticket != NULL)
+			spool_ticket_answer(entry[i].ticket, s->group[i].rejected, BATCH_TAKEN, &s->counters);
+		else
+			sink_spool_count_former(&s->counters, rows - rejected, rejected);
+	}
+}
+
+static int
+spool_write_batches(struct sink *s, const struct spool_entry *entry, unsigned n)
+{
+	uint64_t *bits, sequence = s->sequence + 1;
+	int rc;
+
+	if (!spool_bits_reserve(s, entry, n))
+		return -ENOMEM;
+	bits = s->spool_bits;
+	for (unsigned i = 0; i < n; i++) {
+		sequence = present(s, i, &entry[i].batch, bits, sequence);
+		bits += (entry[i].batch.n_rows + 63) / 64;
+	}
+	rc = s->kind->write(s->state, s->group, n);
+	if (rc == 0)
+		spool_group_answer(s, entry, n);
+	return rc;
+}
+
+static int
+spool_write_files(struct sink *s, const struct spool_entry *entry, unsigned n)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < n && s->kind->write_file != NULL; i++)
+		rc = s->kind->write_file(s->state, &entry[i].file);
+	return rc;
+}
+
+/* Once the queue is empty: what is in it is older. */
+static int
+spool_step(struct sink *s)
+{
+	struct spool_entry *entry;
+	struct spool *spool;
+	int n, rc;
+
+	if (!spool_can_go(s) || queued(s) > 0 || atomic_load(&s->abandoned) || atomic_load(&s->stopping))
+		return 0;
+	spool = sink_spool_of(s->spool);
+	n = spool_read(spool, s->at_once, &entry);
+	if (n <= 0)
+		return n;
+	rc = entry[0].is_file ? spool_write_files(s, entry, (unsigned)n) : spool_write_batches(s, entry, (unsigned)n);
+	if (rc < 0)
+		return rc;
+	s->dirty = true;
+	spool_consume(spool);
+	return 1;
+}
+
+/* ---- Into the spool, from here */
+
+/* Files documents in memory, in their order. */
+static void
+spill_files(struct sink *s)
+{
+	struct file_item *item;
+	int rc = 0;
+
+	while (rc == 0 && (item = file_first(s)) != NULL) {
+		rc = spool_append_file(sink_spool_of(s->spool), &item->file);
+		if (rc == 0)
+			file_drop_first(s);
+	}
+	if (rc < 0)
+		LOG_WARN("spool.files", "sink=%s error=\"%s\" files=%u", s->kind->name, strerror(-rc),
+			 atomic_load(&s->n_files));
+}
+
+/* The end, and the store does not get on: the next run has it all. What the disk does not take is lost. */
+static int
+rest_step(struct sink *s)
+{
+	int done = 0;
+
+	if (s->spool == NULL || (!atomic_load(&s->resting) && !atomic_load(&s->abandoned)))
+		return 0;
+	atomic_store(&s->resting, true);
+	spill_files(s);
+	while (atomic_load(&s->n_files) > 0) {
+		COUNTER_ADD(&s->counters, files_abandoned, 1);
+		file_drop_first(s);
+	}
+	for (; queued(s) > 0; done++) {
+		uint32_t tail = atomic_load_explicit(&s->tail, memory_order_relaxed);
+		struct batch *b = s->slot[tail & s->mask];
+
+		atomic_store(&s->tail, tail + 1);
+		if (sink_spool_put(s->spool, b, &s->counters) < 0)
+			batch_answer(b, NULL, BATCH_ABANDONED, &s->counters);
+	}
+	return done > 0;
+}
+
+static void
+rest_when_due(struct sink *s, uint64_t now_ns)
+{
+	uint64_t since_ns = RTE_MAX(s->failing_since_ns, s->finishing_since_ns);
+
+	if (s->spool == NULL || s->finishing_since_ns == 0 || atomic_load(&s->resting) ||
+	    now_ns - since_ns < s->spool_exit_wait_s * NS_PER_S)
+		return;
+	LOG_WARN("sink.rests", "sink=%s failing_s=%" PRIu64 " note=\"what it has left stays in %s for the next run\"",
+		 s->kind->name, (now_ns - s->failing_since_ns) / NS_PER_S, spool_folder(sink_spool_of(s->spool)));
+	atomic_store(&s->resting, true);
+}
+
+/* ---- Batches as they come */
 
 static int
 batch_step(struct sink *s)
@@ -253,7 +453,7 @@ batch_step(struct sink *s)
 	bool abandoned = atomic_load(&s->abandoned);
 	int rc = 0;
 
-	if (n == 0)
+	if (n == 0 || (s->spool != NULL && abandoned))
 		return 0;
 	if (!abandoned)
 		rc = s->kind->write(s->state, s->group, n);
@@ -296,7 +496,8 @@ static int
 turn(struct sink *s)
 {
 	int failed = 0, done = 0;
-	int (*const step[])(struct sink *) = {numbers_step, file_step, batch_step, stats_step, maintain_between};
+	int (*const step[])(struct sink *) = {numbers_step, rest_step,	file_step,	 batch_step,
+					      spool_step,   stats_step, maintain_between};
 
 	for (unsigned i = 0; i < RTE_DIM(step); i++) {
 		int rc = step[i](s);
@@ -345,6 +546,19 @@ log_failing(struct sink *s, int error, uint64_t now_ns)
 		 (now_ns - s->failing_since_ns) / NS_PER_S, queued(s), atomic_load(&s->n_files), advice(error));
 }
 
+/* At the end no longer than it may take. */
+static unsigned
+back_off_wait_ms(const struct sink *s, uint64_t now_ns)
+{
+	uint64_t until_ns = RTE_MAX(s->failing_since_ns, s->finishing_since_ns) + s->spool_exit_wait_s * NS_PER_S;
+
+	if (s->spool == NULL || s->finishing_since_ns == 0)
+		return s->back_off_ms;
+	if (now_ns >= until_ns)
+		return 0;
+	return (unsigned)RTE_MIN((uint64_t)s->back_off_ms, (until_ns - now_ns) / NS_PER_MS + 1);
+}
+
 /* SQLite waits for its lock itself, and being second once is no failure: the log hears of it when it lasts. */
 static void
 back_off(struct sink *s, int error)
@@ -353,6 +567,8 @@ back_off(struct sink *s, int error)
 
 	COUNTER_ADD(&s->counters, retries, 1);
 	atomic_store_explicit(&s->failing, true, memory_order_relaxed);
+	if (s->finishing_since_ns == 0 && (atomic_load(&s->finishing) || atomic_load(&s->stopping)))
+		s->finishing_since_ns = now_ns;
 	if (s->back_off_ms == 0) {
 		s->back_off_ms = BACK_OFF_MIN_MS;
 		s->failing_since_ns = now_ns;
@@ -360,7 +576,10 @@ back_off(struct sink *s, int error)
 	}
 	if (error != EBUSY || now_ns - s->failing_since_ns > FAILING_LOG_S * NS_PER_S)
 		log_failing(s, error, now_ns);
-	wait_for_wake(s, (int)s->back_off_ms);
+	if (s->spool != NULL && atomic_load(&s->n_files) >= FILES_SPILL)
+		spill_files(s);
+	rest_when_due(s, now_ns);
+	waker_wait(&s->waker, (int)back_off_wait_ms(s, now_ns));
 	s->back_off_ms = RTE_MIN(s->back_off_ms * 2,
 				 error == EBUSY ? (unsigned)BACK_OFF_BUSY_MAX_MS : (unsigned)BACK_OFF_MAX_MS);
 }
@@ -393,10 +612,9 @@ flush_step(struct sink *s)
 static int
 sleep_until_wake(struct sink *s)
 {
-	atomic_store(&s->sleeping, true);
-	if (!has_work(s))
-		wait_for_wake(s, IDLE_MS);
-	atomic_store(&s->sleeping, false);
+	waker_sleep(&s->waker, has_work, s, IDLE_MS);
+	if (atomic_load(&s->stopping))
+		waker_wait(&s->waker, STOPPING_MS); /* for the spool's thread */
 	return has_work(s) ? 0 : flush_step(s);
 }
 
@@ -404,7 +622,7 @@ static bool
 is_drained(const struct sink *s)
 {
 	return atomic_load(&s->stopping) && queued(s) == 0 && atomic_load(&s->n_files) == 0 &&
-	       !stats_box_waits(&s->stats);
+	       !stats_box_waits(&s->stats) && (s->spool == NULL || sink_spool_is_written(s->spool));
 }
 
 static void
@@ -420,7 +638,10 @@ give_numbers_back(struct sink *s)
 static int
 final_step(struct sink *s)
 {
-	int rc = maintain_step(s, true);
+	int rc = atomic_load(&s->resting) ? 0 : maintain_step(s, true);
+
+	if (atomic_load(&s->resting))
+		return 0; /* The store is away. */
 
 	return rc != 0 ? rc : flush_step(s);
 }
@@ -458,10 +679,28 @@ allocate_queue(struct sink *s, const struct sink_setup *setup)
 	s->bitmap_words = setup->bitmap_words;
 	s->mask = slots - 1;
 	s->slot = calloc(slots, sizeof(*s->slot));
+	s->queue_batches = setup->queue_batches;
 	s->group = calloc(s->at_once, sizeof(*s->group));
+	s->view = calloc(s->at_once, sizeof(*s->view));
 	s->bits = calloc((size_t)s->at_once * s->bitmap_words + 1, sizeof(*s->bits));
-	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return s->slot != NULL && s->group != NULL && s->bits != NULL && s->wake_fd >= 0;
+	return s->slot != NULL && s->group != NULL && s->view != NULL && s->bits != NULL && waker_init(&s->waker) == 0;
+}
+
+static bool
+attach_spool(struct sink *s, const struct sink_setup *setup, char *why, size_t why_size)
+{
+	const struct sink_spool_setup spool = {.sink = setup->kind->name,
+					       .directory = setup->spool_directory,
+					       .max_bytes = setup->spool_bytes,
+					       .n_batches = setup->n_batches,
+					       .is_live = setup->is_live,
+					       .cpus = setup->cpus,
+					       .wake = wake_sink,
+					       .context = s};
+
+	s->spool = sink_spool_create(&spool, why, why_size);
+	s->spool_exit_wait_s = setup->spool_exit_wait_s;
+	return s->spool != NULL;
 }
 
 struct sink *
@@ -477,6 +716,7 @@ sink_create(const struct sink_setup *setup, char *why, size_t why_size)
 	memset(s, 0, sizeof(*s));
 	s->kind = setup->kind;
 	s->numbers = setup->numbers;
+	s->waker.fd = -1;
 	s->files_last = &s->files_first;
 	pthread_mutex_init(&s->files_lock, NULL);
 	stats_box_init(&s->stats);
@@ -492,6 +732,10 @@ sink_create(const struct sink_setup *setup, char *why, size_t why_size)
 		return NULL;
 	}
 	counters_attach(&s->counters, s->owner);
+	if (setup->spool_directory != NULL && !attach_spool(s, setup, why, why_size)) {
+		sink_destroy(s);
+		return NULL;
+	}
 	/* All signals are blocked there, and a closed pipe is an error of write(2). */
 	rc = thread_start(&s->thread, s->owner, setup->cpus, sink_run, s);
 	s->started = rc == 0;
@@ -508,16 +752,16 @@ sink_stop(struct sink *s, unsigned wait_s)
 {
 	struct timespec until;
 
-	if (!s->started)
-		return true;
-	atomic_store(&s->stopping, true);
-	wake_always(s);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += wait_s;
-	if (pthread_timedjoin_np(s->thread, NULL, &until) != 0)
-		return false;
-	s->started = false;
-	return true;
+	if (s->started) {
+		atomic_store(&s->stopping, true);
+		waker_wake_always(&s->waker);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += wait_s;
+		if (pthread_timedjoin_np(s->thread, NULL, &until) != 0)
+			return false;
+		s->started = false;
+	}
+	return s->spool == NULL || sink_spool_stop(s->spool, wait_s);
 }
 
 void
@@ -532,11 +776,13 @@ sink_destroy(struct sink *s)
 		file_drop_first(s);
 	pthread_mutex_destroy(&s->files_lock);
 	stats_box_fini(&s->stats);
-	if (s->wake_fd >= 0)
-		close(s->wake_fd);
+	sink_spool_destroy(s->spool);
+	waker_fini(&s->waker);
 	free(s->slot);
 	free(s->group);
+	free(s->view);
 	free(s->bits);
+	free(s->spool_bits);
 	free(s);
 }
 
@@ -544,7 +790,16 @@ void
 sink_abandon(struct sink *s)
 {
 	atomic_store(&s->abandoned, true);
-	wake_always(s);
+	if (s->spool != NULL)
+		sink_spool_abandon(s->spool);
+	waker_wake_always(&s->waker);
+}
+
+void
+sink_finish(struct sink *s)
+{
+	if (!atomic_exchange(&s->finishing, true))
+		waker_wake_always(&s->waker);
 }
 
 bool
@@ -597,21 +852,32 @@ sink_put_stats(struct sink *s, const struct export_stats *stats)
 void
 sink_status(const struct sink *s, struct export_sink_status *out)
 {
+	struct spool_numbers spool;
+
 	*out = (struct export_sink_status){
 		.name = s->kind->name,
 		.queued_batches = queued(s),
 		.queued_files = atomic_load(&s->n_files),
-		.queue_batches = s->mask + 1,
+		.queue_batches = s->queue_batches,
 		.failing = atomic_load_explicit(&s->failing, memory_order_relaxed),
 	};
 	if (s->kind->gauges != NULL)
 		s->kind->gauges(s->state, &out->gauges);
+	if (s->spool == NULL)
+		return;
+	spool_numbers(sink_spool_of(s->spool), &spool);
+	out->queued_batches += sink_spool_queued(s->spool);
+	out->spooling = goes_to_spool(s);
+	out->gauges.spool_bytes = spool.bytes;
+	out->gauges.spool_records = spool.documents;
 }
 
 bool
 sink_idle(const struct sink *s)
 {
-	return atomic_load(&s->n_files) == 0;
+	return atomic_load(&s->n_files) == 0 &&
+	       (s->spool == NULL ||
+		(sink_spool_is_written(s->spool) && (atomic_load(&s->resting) || sink_spool_is_empty(s->spool))));
 }
 
 const struct sink_kind *

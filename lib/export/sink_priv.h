@@ -14,7 +14,12 @@
 struct sink_setup {
 	const struct sink_kind *kind;
 	struct sink_params params;
-	unsigned queue_batches; /* all there are: the queue is never full */
+	unsigned n_batches;	     /* all there are */
+	unsigned queue_batches;	     /* without a spool all there are: the queue is never full */
+	const char *spool_directory; /* NULL: no spool */
+	uint64_t spool_bytes;
+	unsigned spool_exit_wait_s;
+	bool is_live;
 	unsigned bitmap_words;
 	struct file_numbers *numbers; /* which it keeps filled; NULL: another one does */
 	const void *cpus;	      /* cpu_set_t or NULL */
@@ -29,8 +34,11 @@ struct sink *sink_create(const struct sink_setup *, char *why, size_t why_size);
 bool sink_stop(struct sink *, unsigned wait_s);
 void sink_destroy(struct sink *); /* accepts NULL; after sink_stop() has returned true */
 
-/* What is queued, and what comes, is answered as abandoned. */
+/* What is queued, and what comes, goes to the spool, or is answered as abandoned when there is none. */
 void sink_abandon(struct sink *);
+
+/* No more will come but what is under way: the end of the run, see sink.c. */
+void sink_finish(struct sink *);
 
 void sink_push(struct sink *, struct batch *);
 bool sink_wants_files(const struct sink *);
@@ -40,7 +48,8 @@ bool sink_wants_stats(const struct sink *);
 void sink_put_stats(struct sink *, const struct export_stats *);
 void sink_status(const struct sink *, struct export_sink_status *);
 void sink_wake(struct sink *);
-bool sink_idle(const struct sink *); /* no files documents wait (batches are the pool's to know) */
+/* No files documents wait, and nothing in its spool that it will still send (batches are the pool's to know). */
+bool sink_idle(const struct sink *);
 const struct sink_kind *sink_kind_of(const struct sink *);
 void sink_describe(const struct sink *, char *out, size_t size);
 

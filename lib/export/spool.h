@@ -12,7 +12,7 @@
  *
  * What is on disk: entries are written with pwrite(2), which a kill -9 cannot take back; the loss of the machine costs
  * at most what came in the last second (spool_sync()). An entry cut short by a kill is found by its checksum at the
- * next start, cut off and counted. An entry damaged later ends its segment: the rest of it is counted as lost.
+ * next start, cut off and counted. An entry damaged later is passed over, and its documents are counted as lost.
  *
  * Full (spoolMax): the oldest segment goes, its documents are counted ("spool.dropped").
  *

@@ -39,13 +39,14 @@ fixture_path(struct fixture *f, const char *name)
 static inline bool
 fixture_load(struct fixture *f, const char *const *settings)
 {
-	char sqlite_file[128], ndjson_file[128], state[128];
-	const char *overrides[16] = {sqlite_file, ndjson_file, state};
-	struct conf_params params = {.node = "test", .overrides = overrides, .n_overrides = 3};
+	char sqlite_file[128], ndjson_file[128], state[128], spool[128];
+	const char *overrides[16] = {sqlite_file, ndjson_file, state, spool};
+	struct conf_params params = {.node = "test", .overrides = overrides, .n_overrides = 4};
 
 	snprintf(sqlite_file, sizeof(sqlite_file), "sqliteFile=%s/store/s.sqlite", f->folder);
 	snprintf(ndjson_file, sizeof(ndjson_file), "ndjsonFile=%s/lines/s.ndjson", f->folder);
 	snprintf(state, sizeof(state), "stateDir=%s/state", f->folder);
+	snprintf(spool, sizeof(spool), "spoolDir=%s/spool", f->folder);
 	while (settings != NULL && *settings != NULL && params.n_overrides < 16)
 		overrides[params.n_overrides++] = *settings++;
 	f->conf = conf_load(&params, stderr);

@@ -21,12 +21,14 @@ struct stall {
 	_Atomic int mode;
 	_Atomic unsigned reject_every; /* sequence numbers that this divides; 0: none */
 	_Atomic uint64_t calls, documents, failures, largest_bytes;
-	uint8_t seen[SEQUENCES_MAX];
+	uint8_t seen[SEQUENCES_MAX];	/* by the sink's numbers */
+	uint8_t numbers[SEQUENCES_MAX]; /* by what fill_summary() made */
 	_Atomic unsigned n_stats;
 	_Atomic bool refuses_stats;
 	char stats_id[32], stats_json[64]; /* of the last one, when n_stats has counted it */
 };
 static struct stall stall[2];
+static const int64_t FIRST_MS = 1700000000000;
 
 static void *
 stall_create(unsigned i)
@@ -73,6 +75,7 @@ stall_write(void *state, struct sink_batch *b, unsigned n)
 			uint64_t sequence = b[i].batch->first_sequence + r;
 
 			s->seen[sequence % SEQUENCES_MAX]++;
+			s->numbers[(b[i].batch->row[r].first_ms - FIRST_MS) % SEQUENCES_MAX]++;
 			s->documents++;
 			if (b[i].batch->row[r].json_bytes > s->largest_bytes)
 				s->largest_bytes = b[i].batch->row[r].json_bytes;
@@ -207,7 +210,7 @@ fill_summary(struct record *record, uint64_t number)
 {
 	struct record_summary *s = &record->summary;
 
-	s->first_ns = UINT64_C(1700000000000000000) + number * NS_PER_MS;
+	s->first_ns = (uint64_t)FIRST_MS * NS_PER_MS + number * NS_PER_MS;
 	s->last_ns = s->first_ns + NS_PER_S;
 	s->saved_ns = s->last_ns;
 	s->ip_version = 4;
@@ -936,4 +939,171 @@ TEST(a_closed_pipe_rejects_documents_and_other_sinks_go_on)
 		_exit(export_to_closed_pipe());
 	waitpid(pid, &status, 0);
 	EXPECT_EQ(status, 0);
+}
+
+/* ---- Spools */
+
+static bool
+numbers_once(const struct stall *s, uint64_t first, uint64_t last)
+{
+	for (uint64_t i = first; i <= last; i++)
+		if (s->numbers[i % SEQUENCES_MAX] != 1)
+			return false;
+	return true;
+}
+
+/* Takes everything off the rings, whatever sinks do. False: the exporter stands still. */
+static bool
+rig_take_in(struct rig *r)
+{
+	uint64_t until_ns = clock_monotonic_ns() + WAIT_S * NS_PER_S;
+
+	while (rte_ring_count(r->records) > 0 && clock_monotonic_ns() < until_ns) {
+		if (exporter_poll(r->e) == 0)
+			usleep(100);
+		rig_take_back(r);
+	}
+	return rte_ring_count(r->records) == 0;
+}
+
+#define SPOOLED_SINKS "sinks=stall;stall2", "spool=always", "exportBatches=8", "exportBatchBytes=4096", "sinkQueue=2"
+
+TEST(a_dead_sink_slows_neither_the_exporter_nor_other_sinks_and_gets_everything_later)
+{
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){SPOOLED_SINKS, NULL}, 8192));
+	stall[0].mode = STALL_STAND;
+	for (unsigned i = 0; i < 20; i++) {
+		rig_push(&r, 100, 0);
+		REQUIRE(rig_take_in(&r)); /* 30 times what all batches hold */
+	}
+	exporter_finish(r.e);
+	for (unsigned i = 0; i < 10 * WAIT_S * 10 && stall[1].documents < 2000; i++) {
+		exporter_poll(r.e);
+		usleep(10000);
+	}
+	EXPECT(seen_once(&stall[1], 2000));
+	EXPECT_EQ(stall[0].documents, 0);
+	EXPECT_EQ(counters_total("export.acknowledged"), 0);
+	EXPECT(!exporter_idle(r.e));
+	stall[0].mode = STALL_RUN;
+	EXPECT(rig_drain(&r));
+	EXPECT(seen_once(&stall[0], 2000)); /* in order, by its own numbers */
+	EXPECT(numbers_once(&stall[0], 1, 2000));
+	EXPECT_EQ(counters_total("export.acknowledged"), 2000);
+	EXPECT_EQ(ledger_losses(), 0);
+	rig_stop(&r);
+}
+
+TEST(what_two_spools_hold_is_counted_once)
+{
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){SPOOLED_SINKS, NULL}, 8192));
+	stall[0].mode = stall[1].mode = STALL_FAIL;
+	stall[0].reject_every = stall[1].reject_every = 7;
+	for (unsigned i = 0; i < 10; i++) {
+		rig_push(&r, 100, 0);
+		REQUIRE(rig_take_in(&r));
+	}
+	stall[1].mode = STALL_RUN;
+	exporter_finish(r.e);
+	for (unsigned i = 0; i < 10 * WAIT_S * 10 && stall[1].documents < 1000; i++) {
+		exporter_poll(r.e);
+		usleep(10000);
+	}
+	EXPECT_EQ(stall[1].documents, 1000);
+	stall[0].mode = STALL_RUN;
+	EXPECT(rig_drain(&r));
+	EXPECT_EQ(stall[0].documents, 1000);
+	EXPECT_EQ(counters_total("export.rejected"), 1000 / 7);
+	EXPECT_EQ(counters_total("export.acknowledged"), 1000 - 1000 / 7);
+	rig_stop(&r);
+}
+
+TEST(what_is_spooled_at_the_end_is_sent_by_the_next_run_and_has_an_account_of_its_own)
+{
+	char folder[] = "/tmp/shrike-spool-XXXXXX", setting[64];
+	struct rig r;
+	uint64_t found;
+
+	REQUIRE(mkdtemp(folder) != NULL);
+	snprintf(setting, sizeof(setting), "spoolDir=%s", folder);
+	REQUIRE(rig_start(&r, (const char *[]){SPOOLED_SINKS, setting, "spoolExitWait=0", NULL}, 8192));
+	stall[0].mode = STALL_FAIL;
+	for (unsigned i = 0; i < 5; i++) {
+		rig_push(&r, 100, 0);
+		REQUIRE(rig_take_in(&r));
+	}
+	exporter_finish(r.e);
+	EXPECT(rig_drain(&r)); /* although the one takes nothing */
+	EXPECT(seen_once(&stall[1], 500));
+	EXPECT_EQ(counters_total("export.acknowledged"), 0);
+	EXPECT_EQ(ledger_losses(), 0);
+	rig_stop(&r); /* 500 emitted = 500 spooled */
+
+	REQUIRE(rig_start(&r, (const char *[]){SPOOLED_SINKS, setting, NULL}, 8192));
+	r.pushed = 500;
+	found = counters_total("spool.found");
+	EXPECT_EQ(found, 500);
+	rig_push(&r, 100, 0);
+	REQUIRE(rig_take_in(&r));
+	exporter_finish(r.e);
+	EXPECT(rig_drain(&r));
+	EXPECT(seen_once(&stall[0], 600));
+	EXPECT(numbers_once(&stall[0], 1, 600));
+	EXPECT_EQ(counters_total("spool.acknowledged"), 500);
+	EXPECT_EQ(counters_total("export.acknowledged"), 100);
+	r.pushed = r.returned;
+	rig_stop(&r);
+	nftw(folder, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TEST(abandon_leaves_everything_in_the_spool)
+{
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){SPOOLED_SINKS, NULL}, 8192));
+	stall[0].mode = stall[1].mode = STALL_FAIL;
+	rig_push(&r, 200, 0);
+	REQUIRE(rig_take_in(&r));
+	exporter_finish(r.e);
+	exporter_poll(r.e);
+	exporter_abandon(r.e);
+	EXPECT(rig_drain(&r));
+	EXPECT_EQ(counters_total("export.abandoned"), 0);
+	EXPECT_EQ(counters_total("export.acknowledged"), 0);
+	rig_stop(&r);
+}
+
+TEST(a_replay_into_a_file_waits_and_a_live_sensor_spools)
+{
+	struct rig r;
+
+	REQUIRE(rig_start(&r, (const char *[]){"sinks=stall", "exportBatches=4", "exportBatchBytes=4096", NULL}, 8192));
+	EXPECT(access(fixture_path(&r.f, "spool"), F_OK) != 0);
+	rig_stop(&r);
+}
+
+TEST(a_full_spool_loses_the_oldest_and_says_so)
+{
+	struct rig r;
+	uint64_t lost;
+
+	REQUIRE(rig_start(&r, (const char *[]){SPOOLED_SINKS, "spoolMax=16777216", NULL}, 8192));
+	stall[0].mode = STALL_FAIL;
+	while (r.pushed < 20000) { /* of 2 KB each */
+		rig_push(&r, 100, 40);
+		REQUIRE(rig_take_in(&r));
+	}
+	exporter_finish(r.e);
+	stall[0].mode = STALL_RUN;
+	EXPECT(rig_drain(&r));
+	lost = counters_total("export.spool_lost");
+	EXPECT(lost > 0 && lost < r.pushed);
+	EXPECT_EQ(stall[0].documents, r.pushed - lost);
+	EXPECT_EQ(stall[1].documents, r.pushed);
+	EXPECT_EQ(counters_total("export.acknowledged"), r.pushed - lost);
+	rig_stop(&r);
 }
