@@ -48,7 +48,7 @@ test_eal(void)
 			      "--no-telemetry",
 			      "--log-level=lib.*:error",
 			      "--lcores",
-			      "0@0",
+			      "0@0,1@0,2@0",
 			      NULL};
 
 	if (ready)
