@@ -15,8 +15,15 @@
 #include "clock.h"
 #include "log.h"
 #include "progress.h"
+#include "rcu.h"
 
-enum { CONTROL_INTERVAL_NS = 2000000, STATS_INTERVAL_NS = 500000000, CLOSE_TRIES = 2000, EVENT_BURST = 16 };
+enum {
+	CONTROL_INTERVAL_NS = 2000000,
+	STATS_INTERVAL_NS = 500000000,
+	CLOSE_TRIES = 2000,
+	EVENT_BURST = 16,
+	RECLAIM_BURST = 16
+};
 
 static volatile sig_atomic_t signals;
 
@@ -156,6 +163,7 @@ control_poll(void *context)
 	next_phase(s, now_ns);
 	read_port_stats(s, now_ns);
 	progress_draw(s, now_ns);
+	rcu_reclaim(RECLAIM_BURST);
 	return 0;
 }
 
@@ -269,7 +277,9 @@ sensor_run(struct sensor *s)
 	control_catch_signals();
 	s->started_ns = clock_monotonic_ns();
 	progress_begin(s);
-	error = role_plan_run(&s->plan);
+	error = watchdog_start(s->watchdog, &s->library_cpus);
+	if (error == 0)
+		error = role_plan_run(&s->plan);
 	s->ended_ns = clock_monotonic_ns();
 	progress_end(s);
 	if (s->aborted)

@@ -11,10 +11,14 @@
  * sleeps as told. Sleeping is what lets a laptop or a CI machine with more roles than CPUs get on.
  *
  * An lcore's load is what its turns took, by one reading of the time stamp counter a turn (two in turns that back off):
- * a busy turn is a burst at least, so this costs a packet next to nothing. */
+ * a busy turn is a burst at least, so this costs a packet next to nothing.
+ *
+ * After each turn an lcore reports that it keeps nothing of what control may replace (rcu.h), and it says what it is
+ * at, for the watchdog: plain stores into lines of its own. */
 #include "role.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +31,7 @@
 
 #include "clock.h"
 #include "pool.h"
+#include "rcu.h"
 
 enum { SPIN_POLLS = 64, PAUSES_MAX = 256, SLEEP_MIN_NS = 20000, SLEEP_MAX_NS = 500000 };
 
@@ -83,25 +88,36 @@ role_plan_add(struct role_plan *plan, enum role_kind kind, unsigned index, const
 		lcore->role[lcore->n_roles++] = *role;
 }
 
-static void
-back_off(enum idle_mode mode, unsigned idle_polls)
+static inline void
+set_at(struct lcore_plan *lcore, unsigned at)
 {
-	struct timespec nap = {.tv_nsec = SLEEP_MIN_NS};
-	unsigned n;
+	atomic_store_explicit(&lcore->at, at, memory_order_relaxed);
+}
+
+static void
+sleep_ns(int reader, long ns)
+{
+	struct timespec nap = {.tv_nsec = ns < SLEEP_MAX_NS ? ns : SLEEP_MAX_NS};
+
+	rcu_reader_offline(reader);
+	nanosleep(&nap, NULL);
+	rcu_reader_online(reader);
+}
+
+static void
+back_off(enum idle_mode mode, int reader, unsigned idle_polls)
+{
+	unsigned n = idle_polls < PAUSES_MAX ? idle_polls : PAUSES_MAX;
 
 	if (mode == IDLE_SPIN || idle_polls < SPIN_POLLS)
 		return;
-	if (mode == IDLE_PAUSE) {
-		n = idle_polls < PAUSES_MAX ? idle_polls : PAUSES_MAX;
-		for (unsigned i = 0; i < n; i++)
-			rte_pause();
+	if (mode == IDLE_SLEEP) {
+		if (idle_polls > SPIN_POLLS)
+			sleep_ns(reader, (long)(idle_polls - SPIN_POLLS) * SLEEP_MIN_NS);
 		return;
 	}
-	nap.tv_nsec = (long)(idle_polls - SPIN_POLLS) * SLEEP_MIN_NS;
-	if (nap.tv_nsec > SLEEP_MAX_NS)
-		nap.tv_nsec = SLEEP_MAX_NS;
-	if (nap.tv_nsec > 0)
-		nanosleep(&nap, NULL);
+	for (unsigned i = 0; i < n; i++)
+		rte_pause();
 }
 
 static inline void
@@ -126,8 +142,9 @@ count_turn(struct lcore_load *load, bool is_busy, uint64_t since, uint64_t begin
 }
 
 static void
-stand_still(struct lcore_plan *lcore)
+stand_still(struct lcore_plan *lcore, int reader)
 {
+	rcu_reader_offline(reader);
 	atomic_store(&lcore->is_paused, true);
 	while (atomic_load(&lcore->plan->pause) && !atomic_load(&lcore->plan->stop)) {
 		if (lcore->idle == IDLE_SLEEP)
@@ -136,33 +153,63 @@ stand_still(struct lcore_plan *lcore)
 			rte_pause();
 	}
 	atomic_store(&lcore->is_paused, false);
+	rcu_reader_online(reader);
+}
+
+static unsigned
+poll_roles(struct lcore_plan *lcore)
+{
+	unsigned work = 0;
+
+	for (unsigned i = 0; i < lcore->n_roles; i++) {
+		set_at(lcore, i);
+		work += lcore->role[i].poll(lcore->role[i].context);
+	}
+	return work;
+}
+
+static void
+take_turns(struct lcore_plan *lcore, int reader)
+{
+	unsigned idle_polls = 0;
+	uint64_t since = rte_rdtsc(), begin = since;
+
+	while (!atomic_load_explicit(&lcore->plan->stop, memory_order_acquire)) {
+		unsigned work;
+
+		if (unlikely(atomic_load_explicit(&lcore->plan->pause, memory_order_relaxed)) &&
+		    lcore->lcore_id != rte_get_main_lcore())
+			stand_still(lcore, reader);
+		work = poll_roles(lcore);
+		rcu_reader_quiescent(reader);
+		begin = since = count_turn(&lcore->load, work > 0, since, begin);
+		if (work > 0) {
+			idle_polls = 0;
+			continue;
+		}
+		if (lcore->makes_memory) {
+			set_at(lcore, LCORE_MAKES_MEMORY);
+			if (vmem_ahead_step())
+				continue;
+		}
+		set_at(lcore, LCORE_WAITS);
+		back_off(lcore->idle, reader, ++idle_polls);
+		begin = rte_rdtsc();
+	}
 }
 
 static int
 lcore_main(void *context)
 {
 	struct lcore_plan *lcore = context;
-	unsigned idle_polls = 0;
-	uint64_t since = rte_rdtsc(), begin = since;
+	int reader = rcu_reader_add();
 
-	while (!atomic_load_explicit(&lcore->plan->stop, memory_order_acquire)) {
-		unsigned work = 0;
-
-		if (unlikely(atomic_load_explicit(&lcore->plan->pause, memory_order_relaxed)) &&
-		    lcore->lcore_id != rte_get_main_lcore())
-			stand_still(lcore);
-		for (unsigned i = 0; i < lcore->n_roles; i++)
-			work += lcore->role[i].poll(lcore->role[i].context);
-		begin = since = count_turn(&lcore->load, work > 0, since, begin);
-		if (work > 0) {
-			idle_polls = 0;
-			continue;
-		}
-		if (lcore->makes_memory && vmem_ahead_step())
-			continue;
-		back_off(lcore->idle, ++idle_polls);
-		begin = rte_rdtsc();
-	}
+	if (pthread_getcpuclockid(pthread_self(), &lcore->cpu_clock) != 0)
+		lcore->cpu_clock = CLOCK_MONOTONIC;
+	atomic_store_explicit(&lcore->is_running, true, memory_order_release);
+	take_turns(lcore, reader);
+	atomic_store_explicit(&lcore->is_running, false, memory_order_release);
+	rcu_reader_remove(reader);
 	return 0;
 }
 

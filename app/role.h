@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <rte_common.h>
 
@@ -26,6 +27,9 @@ struct role {
 };
 
 enum role_kind { ROLE_CONTROL, ROLE_WORKER, ROLE_WRITER, ROLE_EXPORTER, ROLE_REPLAY };
+
+/* What an lcore is at when it polls no role. */
+enum { LCORE_WAITS = ROLES_MAX, LCORE_MAKES_MEMORY };
 
 /* What an lcore has done so far; written by it after every turn of its roles, read by anybody. */
 struct lcore_load {
@@ -43,6 +47,9 @@ struct lcore_plan {
 	struct role_plan *plan;
 	struct lcore_load load __rte_cache_aligned;
 	_Atomic bool is_paused;
+	_Atomic unsigned at; /* index into role[], or LCORE_; means something while 'is_running' */
+	_Atomic bool is_running;
+	clockid_t cpu_clock; /* of its thread */
 };
 
 struct role_plan {

@@ -22,6 +22,7 @@
 #include "replay.h"
 #include "role.h"
 #include "session.h"
+#include "watchdog.h"
 #include "worker.h"
 #include "writer.h"
 
@@ -78,6 +79,8 @@ struct sensor {
 	struct exporter *exporter;
 	struct ledger_gauge records_gauge;
 	struct role_plan plan;
+	struct watchdog_conf watchdog_conf;
+	struct watchdog *watchdog;
 	cpu_set_t library_cpus; /* for threads beside the lcores */
 
 	/* Control. */

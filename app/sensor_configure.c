@@ -116,6 +116,7 @@ fill(struct sensor *s)
 	const struct conf *conf = s->conf;
 
 	conf_fill(conf, &app_settings_group, &s->app);
+	conf_fill(conf, &watchdog_settings_group, &s->watchdog_conf);
 	conf_fill(conf, &session_settings_group, &s->session_conf);
 	conf_fill(conf, &tcp_settings_group, &s->session_conf.tcp);
 	conf_fill(conf, &fragments_settings_group, &s->fragments_conf);

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "poison.h"
 #include "pool.h"
+#include "rcu.h"
 #include "sensor.h"
 #include "sensor_ports.h"
 #include "thread.h"
@@ -265,6 +266,9 @@ sensor_start(struct sensor *s)
 		return code;
 	role_plan_init(&s->plan, idle_mode(s));
 	choose_library_cpus(s);
+	s->watchdog = watchdog_create(&s->plan, &s->watchdog_conf);
+	if ((s->watchdog == NULL && errno != 0) || rcu_start() != 0)
+		return environment_error("control", "not enough memory");
 	s->n_workers = worker_count(s, s->plan.n_lcores);
 	flow_owners_init(&s->owners, s->n_workers);
 	hash_secret_init(&s->secret);
@@ -307,7 +311,10 @@ sensor_destroy(struct sensor *s)
 		port_close(&s->port[i]);
 	replay_destroy(s->replay);
 	decode_conf_destroy(s->decode);
+	/* Before the code that frees may be unloaded. */
+	rcu_stop();
 	parsers_destroy(s->parsers);
+	watchdog_destroy(s->watchdog);
 	capture_list_free(&s->files);
 	known_free(&s->known);
 	free(s->ops);
