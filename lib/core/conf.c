@@ -301,6 +301,27 @@ conf_section_each(const struct conf *conf, const char *name,
 	section_each(section_find(conf, CONF_LAYER_ENVIRONMENT, name), each, context);
 }
 
+bool
+conf_file_section_each(const char *path, const char *name,
+		       void (*each)(const char *key, const char *value, void *context), void *context, FILE *errors)
+{
+	struct conf_tables tables = conf_registry();
+	struct conf *conf = conf_create(&tables);
+	bool good;
+
+	if (conf == NULL) {
+		fprintf(errors, "conf: %s\n", strerror(ENOMEM));
+		return false;
+	}
+	conf_file_read(conf, path, false);
+	conf_issues_print(conf, errors);
+	good = conf->n_errors == 0 && !conf->no_memory;
+	if (good)
+		section_each(section_find(conf, CONF_LAYER_FILE, name), each, context);
+	conf_destroy(conf);
+	return good;
+}
+
 void
 conf_dump(const struct conf *conf, FILE *out)
 {

@@ -132,6 +132,12 @@ void conf_fill(const struct conf *, const struct setting_group *, void *out);
 void conf_section_each(const struct conf *, const char *section,
 		       void (*each)(const char *key, const char *value, void *context), void *context);
 
+/* The same of a file of its own, of which nothing else is looked at. False: it cannot be read, or is no conf file; the
+ * reasons were written to 'errors'. */
+bool conf_file_section_each(const char *path, const char *section,
+			    void (*each)(const char *key, const char *value, void *context), void *context,
+			    FILE *errors);
+
 /* True when somebody set the key (file, environment or override). */
 bool conf_is_set(const struct conf *, const char *key);
 

@@ -21,7 +21,10 @@ COUNTER(packet_corrupt, "packet.corrupt", "packets whose headers or lengths cont
 COUNTER(packet_unknown_ether, "packet.unknown_ether", "packets of a link type, ethertype or LLC protocol not decoded",
 	LEDGER_PACKETS, LEDGER_OUT);
 COUNTER(packet_unknown_ip, "packet.unknown_ip", "packets of an IP protocol not decoded", LEDGER_PACKETS, LEDGER_OUT);
-COUNTER(packet_filtered, "packet.filtered", "packets that a filter drops", LEDGER_PACKETS, LEDGER_OUT);
+COUNTER(packet_filtered, "packet.dropped_ip", "packets from or to an address that packet-drop-ips drops",
+	LEDGER_PACKETS, LEDGER_OUT);
+COUNTER(packet_duplicate, "packet.duplicate", "packets dropped as copies of one before (enablePacketDedup)",
+	LEDGER_PACKETS, LEDGER_OUT);
 
 /* Distance at which frames are fetched ahead: about the time one takes, times the latency of the next cache. */
 enum { PREFETCH_PACKETS = 6 };
@@ -140,6 +143,7 @@ decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t
 {
 	uint32_t transport_offset = offset + IPV4_HEADER_BYTES, total_bytes = read_be16(&ip[2]);
 	uint32_t transport_bytes, header_bytes, payload_bytes, data_bytes = 0;
+	const struct drop_ips *drops = packet_drop_ips(conf);
 	uint64_t tail;
 	uint8_t protocol;
 
@@ -148,6 +152,8 @@ decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t
 		     total_bytes > p->captured_bytes - offset))
 		return false;
 	transport_bytes = total_bytes - IPV4_HEADER_BYTES;
+	if (unlikely(drops != NULL) && drop_ips_either_ipv4(drops, read_be32(&ip[12]), read_be32(&ip[16])))
+		return false;
 
 	if (likely(ip[9] == IP_PROTOCOL_TCP)) {
 		header_bytes = (uint32_t)(ip[32] >> 4) * 4;
@@ -292,6 +298,9 @@ packet_count_verdict(struct counters *counters, const struct packet *p)
 		break;
 	case PACKET_FILTERED:
 		COUNTER_ADD(counters, packet_filtered, 1);
+		break;
+	case PACKET_DUPLICATE:
+		COUNTER_ADD(counters, packet_duplicate, 1);
 		break;
 	}
 }

@@ -12,6 +12,7 @@
 #include "conf.h"
 #include "counters.h"
 #include "cursor.h"
+#include "drop_ips.h"
 #include "packet.h"
 
 enum { PACKET_DISPATCH_MAX = 12, PACKET_VLAN_MAX = 8, PACKET_HEADER_OFFSET_MAX = 2047 };
@@ -59,6 +60,9 @@ REGISTRY_DECLARE(packet_hook, struct packet_hook);
  * protocols for one thing, ENOMEM. */
 struct decode_conf *decode_conf_create(const struct conf *);
 void decode_conf_destroy(struct decode_conf *); /* accepts NULL */
+
+/* packet-drop-ips from now on; NULL: none. Returns the list before, which other threads may be using still. */
+const struct drop_ips *decode_conf_exchange_drop_ips(struct decode_conf *, const struct drop_ips *);
 
 /* Returns p->verdict. Does not count: see packet_count_verdict(). Sets all decode members but 'hash', which is 0. With
  * trimEthernetPadding it also shortens captured_bytes and wire_bytes. */

@@ -26,6 +26,9 @@ static const struct setting packet_settings[] = {
 		     "do not put IPv4 fragments together: the first one of a datagram is taken for all of it"),
 	SETTING_BOOL(struct decode_settings, keep_ipv6_fragments, "disableIp6Defrag", "false",
 		     "do not put IPv6 fragments together: they are packets of an unknown IP protocol"),
+	SETTING_LIST(struct decode_settings, drop_ips_files, "packetDropIpsFiles", "",
+		     "files whose section [packet-drop-ips] is read after the one here (ADDRESS/BITS = drop or allow: "
+		     "packets from or to these addresses are dropped; the longest prefix decides)"),
 };
 SETTINGS(packet, "Packets", packet_settings);
 
@@ -144,6 +147,8 @@ decode_conf_create_from(const struct decode_settings *settings, const struct con
 	error = apply(conf, settings);
 	if (error == 0 && from != NULL)
 		error = collapse_load(from, conf);
+	if (error == 0 && from != NULL)
+		error = drop_ips_load(from, &settings->drop_ips_files, &conf->drop_ips);
 	conf->tracks = conf->tracking != TRACKING_NONE || conf->n_collapse > 0;
 	if (error != 0) {
 		decode_conf_destroy(conf);
@@ -171,5 +176,12 @@ decode_conf_destroy(struct decode_conf *conf)
 	if (conf == NULL)
 		return;
 	free(conf->collapse);
+	drop_ips_destroy(conf->drop_ips);
 	free(conf);
+}
+
+const struct drop_ips *
+decode_conf_exchange_drop_ips(struct decode_conf *conf, const struct drop_ips *list)
+{
+	return __atomic_exchange_n(&conf->drop_ips, list, __ATOMIC_ACQ_REL);
 }

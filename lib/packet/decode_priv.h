@@ -68,6 +68,7 @@ struct decode_settings {
 	bool trim_ethernet_padding;
 	bool track_esp;
 	bool keep_ipv4_fragments, keep_ipv6_fragments;
+	struct conf_list drop_ips_files;
 };
 
 /* What saveUnknownPackets asks for. */
@@ -90,6 +91,7 @@ struct decode_conf {
 	bool tracks;				       /* keys have tracking bytes */
 	uint8_t tracking;			       /* enum packet_tracking */
 	uint8_t tcp, udp;			       /* protocol ids */
+	const struct drop_ips *drop_ips;	       /* NULL: none; decode_conf_exchange_drop_ips() */
 	uint32_t n_collapse;
 	struct collapse *collapse;
 	unsigned n_ethertypes, n_udp_ports;
@@ -133,6 +135,13 @@ static inline uint32_t
 read_be32(const uint8_t *field)
 {
 	return (uint32_t)field[0] << 24 | (uint32_t)field[1] << 16 | (uint32_t)field[2] << 8 | field[3];
+}
+
+/* packet-drop-ips as it is now; NULL: none. */
+static inline const struct drop_ips *
+packet_drop_ips(const struct decode_conf *conf)
+{
+	return __atomic_load_n(&conf->drop_ips, __ATOMIC_ACQUIRE);
 }
 
 /* Where the cursor stands in the packet. */

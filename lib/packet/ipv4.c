@@ -42,6 +42,7 @@ enum packet_verdict
 packet_decode_ipv4(const struct decode_conf *conf, struct packet *p, struct cursor c)
 {
 	uint32_t offset = packet_offset(p, &c), total_bytes, header_bytes;
+	const struct drop_ips *drops = packet_drop_ips(conf);
 	struct cursor datagram = c;
 	const uint8_t *header = cursor_take(&c, IPV4_HEADER_BYTES);
 
@@ -51,6 +52,8 @@ packet_decode_ipv4(const struct decode_conf *conf, struct packet *p, struct curs
 	total_bytes = read_be16(&header[2]);
 	if (header_bytes < IPV4_HEADER_BYTES || total_bytes < header_bytes || total_bytes > cursor_left(&datagram))
 		return PACKET_CORRUPT;
+	if (unlikely(drops != NULL) && drop_ips_either_ipv4(drops, read_be32(&header[12]), read_be32(&header[16])))
+		return PACKET_FILTERED;
 
 	packet_ip_accept(conf, p, 4, offset, total_bytes);
 	p->traffic_class = header[1];

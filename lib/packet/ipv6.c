@@ -7,6 +7,8 @@
 
 #include "decode_priv.h"
 
+#include <rte_branch_prediction.h>
+
 enum { EXTENSIONS_MAX = 16 };
 
 static bool
@@ -21,12 +23,15 @@ packet_decode_ipv6(const struct decode_conf *conf, struct packet *p, struct curs
 {
 	uint32_t offset = packet_offset(p, &c), payload_bytes;
 	const uint8_t *header = cursor_take(&c, IPV6_HEADER_BYTES);
+	const struct drop_ips *drops = packet_drop_ips(conf);
 
 	if (header == NULL || header[0] >> 4 != 6 || offset > PACKET_HEADER_OFFSET_MAX)
 		return PACKET_CORRUPT;
 	payload_bytes = read_be16(&header[4]);
 	if (payload_bytes > cursor_left(&c))
 		return PACKET_CORRUPT;
+	if (unlikely(drops != NULL) && drop_ips_either_ipv6(drops, &header[8], &header[24]))
+		return PACKET_FILTERED;
 
 	packet_ip_accept(conf, p, 6, offset, IPV6_HEADER_BYTES + payload_bytes);
 	p->traffic_class = (uint8_t)(read_be16(header) >> 4);

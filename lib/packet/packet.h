@@ -43,8 +43,9 @@ enum packet_verdict {
 	PACKET_CORRUPT,
 	PACKET_UNKNOWN_ETHER,
 	PACKET_UNKNOWN_IP,
-	PACKET_FRAGMENT, /* for fragments_push(), which counts it */
-	PACKET_FILTERED,
+	PACKET_FRAGMENT,  /* for fragments_push(), which counts it */
+	PACKET_FILTERED,  /* by an address of packet-drop-ips */
+	PACKET_DUPLICATE, /* dedup_is_copy() */
 };
 
 /* What was passed on the way to the innermost packet: names that the record gets (packet_tunnel_names). */
@@ -116,6 +117,10 @@ struct packet {
 	/* Set by writer_append(). */
 	uint32_t file;	   /* file number; 0: none (dry run, null writer) */
 	uint64_t position; /* 0: not stored */
+
+	/* Set by dedup_prefetch_burst(), for dedup_is_copy(). */
+	uint32_t copy_bucket;
+	uint64_t copy_tag;
 };
 
 /* What decode sets, in one piece. */

@@ -40,7 +40,7 @@ require(bool condition, const char *what)
 static void
 check_packet(const struct packet *p)
 {
-	require(p->verdict <= PACKET_FILTERED, "the verdict is one of the list");
+	require(p->verdict <= PACKET_DUPLICATE, "the verdict is one of the list");
 	if (p->verdict != PACKET_OK)
 		return;
 	require(packet_protocol(p->protocol) != NULL, "a packet with a key has a protocol");

@@ -5,7 +5,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 
-enum { VERDICTS = PACKET_FILTERED + 1 };
+enum { VERDICTS = PACKET_DUPLICATE + 1 };
 
 TEST(a_burst_is_decoded_and_hashed)
 {
@@ -46,7 +46,8 @@ TEST(each_verdict_but_ok_and_fragment_has_a_counter)
 						    "packet.unknown_ether",
 						    "packet.unknown_ip",
 						    NULL, /* fragments_push() counts */
-						    "packet.filtered"};
+						    "packet.dropped_ip",
+						    "packet.duplicate"};
 	static struct counters counters;
 
 	for (unsigned verdict = 0; verdict < VERDICTS; verdict++) {
