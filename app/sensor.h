@@ -53,6 +53,7 @@ struct sensor {
 	struct fragments_conf fragments_conf;
 	struct port_conf port_conf;
 	struct interfaces interfaces; /* what 'interface' names; nothing when EAL arguments name devices */
+	struct dedup_conf dedup_conf;
 	struct writer_conf writer_conf;
 	struct document_conf document_conf;
 	struct export_conf export_conf;

@@ -121,6 +121,7 @@ fill(struct sensor *s)
 	conf_fill(conf, &tcp_settings_group, &s->session_conf.tcp);
 	conf_fill(conf, &fragments_settings_group, &s->fragments_conf);
 	conf_fill(conf, &port_settings_group, &s->port_conf);
+	conf_fill(conf, &dedup_settings_group, &s->dedup_conf);
 	conf_fill(conf, &writer_settings_group, &s->writer_conf);
 	conf_fill(conf, &document_settings_group, &s->document_conf);
 	conf_fill(conf, &export_settings_group, &s->export_conf);

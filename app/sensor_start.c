@@ -198,6 +198,8 @@ start_workers(struct sensor *s)
 		.secret = &s->secret,
 		.sessions = &s->session_conf,
 		.fragments = &s->fragments_conf,
+		.dedup = &s->dedup_conf,
+		.max_packets = s->replay != NULL ? replay_packets_max(s->replay) : 0,
 		.max_sessions = s->app.max_sessions / s->n_workers,
 		.record_chunks = s->app.record_chunks,
 		.parsers = s->parsers,
@@ -229,9 +231,11 @@ static void
 log_memory(const struct sensor *s)
 {
 	LOG_INFO("start.memory",
-		 "workers=%u sessions=%u records_kb=%" PRIu64 " tcp_hold_bytes=%" PRIu64 " parser_bytes=%" PRIu64,
+		 "workers=%u sessions=%u records_kb=%" PRIu64 " tcp_hold_bytes=%" PRIu64 " parser_bytes=%" PRIu64
+		 " dedup_bytes=%" PRIu64,
 		 s->n_workers, s->app.max_sessions, (uint64_t)s->app.record_chunks * s->n_workers,
-		 s->session_conf.tcp.memory_bytes, s->app.parser_bytes);
+		 s->session_conf.tcp.memory_bytes, s->app.parser_bytes,
+		 s->n_workers * worker_dedup_bytes(s->worker[0]));
 }
 
 static void

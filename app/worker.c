@@ -41,6 +41,14 @@ create_parts(struct worker *w, const struct worker_params *params)
 		.counters = &w->counters,
 		.n_workers = params->n_workers,
 	};
+	struct dedup_params dedup = {
+		.conf = params->dedup,
+		.decode = params->decode,
+		.secret = params->secret,
+		.counters = &w->counters,
+		.n_workers = params->n_workers,
+		.max_packets = params->max_packets,
+	};
 
 	w->burst = calloc(1, sizeof(*w->burst));
 	w->linear = vmem_reserve((size_t)BURST_MAX * PACKET_BYTES_MAX);
@@ -52,6 +60,11 @@ create_parts(struct worker *w, const struct worker_params *params)
 	w->fragments = fragments_create(&fragments);
 	if (w->fragments == NULL)
 		return false;
+	if (params->dedup->enabled && params->dedup->seconds > 0) {
+		w->dedup = dedup_create(&dedup);
+		if (w->dedup == NULL)
+			return false;
+	}
 	table.records = w->pool;
 	w->sessions = session_table_create(&table);
 	if (w->sessions == NULL || worker_payload_init(&w->payload, params, w->sessions, w->pool, &w->counters) != 0)
@@ -95,6 +108,7 @@ worker_destroy(struct worker *w)
 	port_free_burst(w->held + w->next_held, w->n_held - w->next_held);
 	writer_stream_destroy(w->stream);
 	fragments_destroy(w->fragments);
+	dedup_destroy(w->dedup);
 	session_table_destroy(w->sessions);
 	worker_payload_fini(&w->payload);
 	record_pool_destroy(w->pool);
@@ -184,6 +198,8 @@ worker_task_step(struct worker *w)
 		if (!session_room(w->sessions, EXPIRE_MAX) || !session_flush(w->sessions, EXPIRE_MAX))
 			return false;
 		fragments_flush(w->fragments);
+		if (w->dedup != NULL)
+			dedup_reset(w->dedup);
 		session_clock_reset(w->sessions);
 		w->clock_ns = w->expired_ns = w->expire_to_ns = 0;
 		w->task = w->after_flush;
@@ -302,6 +318,12 @@ uint64_t
 worker_session_bytes_peak(const struct worker *w)
 {
 	return w->bytes_peak;
+}
+
+uint64_t
+worker_dedup_bytes(const struct worker *w)
+{
+	return w->dedup != NULL ? dedup_bytes(w->dedup) : 0;
 }
 
 uint64_t

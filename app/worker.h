@@ -13,6 +13,7 @@
 
 #include "counters.h"
 #include "decode.h"
+#include "dedup.h"
 #include "fragments.h"
 #include "parsing.h"
 #include "port.h"
@@ -49,6 +50,8 @@ struct worker_params {
 	const struct hash_secret *secret;
 	const struct session_conf *sessions;
 	const struct fragments_conf *fragments;
+	const struct dedup_conf *dedup;
+	uint64_t max_packets; /* that can come; 0: nobody knows */
 	uint32_t max_sessions, record_chunks;
 	const struct parsers *parsers;
 	uint64_t payload_protocols; /* worker_payload_protocols() */
@@ -89,6 +92,7 @@ struct worker_view {
 	uint64_t session_bytes, fragments;
 };
 void worker_view(const struct worker *, struct worker_view *);
+uint64_t worker_dedup_bytes(const struct worker *);
 uint64_t worker_last_packet_ns(const struct worker *); /* monotonic clock of the last burst that held packets */
 const struct worker_stages *worker_stages(const struct worker *);
 const uint64_t *worker_saved_by_type(const struct worker *); /* [SESSION_TYPES], final records */

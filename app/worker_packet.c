@@ -53,14 +53,22 @@ begin_run(struct worker *w, uint64_t *since)
 	w->next_packet = 0;
 	w->looked_up = false;
 	decode_burst(w->params.decode, w->params.secret, b);
+	if (w->dedup != NULL)
+		dedup_prefetch_burst(w->dedup, b->packet, b->n);
 	stage_end(w, STAGE_DECODE, since);
 	session_prefetch_burst(w->sessions, b->packet, b->n);
 	stage_end(w, STAGE_SESSION, since);
 }
 
+/* Its verdict says if it is a copy. */
 static void
 lookup_datagram(struct worker *w, struct packet *p)
 {
+	if (w->dedup != NULL) {
+		dedup_prefetch_burst(w->dedup, p, 1);
+		if (dedup_is_copy(w->dedup, p))
+			return;
+	}
 	p->hash = flow_key_hash(&p->key, w->params.secret);
 	session_lookup(w->sessions, p);
 	if (p->fragments_differ && p->session != NULL)
@@ -93,11 +101,19 @@ take_fragment(struct worker *w, struct packet *p)
 {
 	if (p->verdict == PACKET_FRAGMENT && !fragments_push(w->fragments, p))
 		return false;
-	if (p->verdict != PACKET_OK) {
-		packet_count_verdict(&w->counters, p);
+	if (p->verdict == PACKET_OK)
+		lookup_datagram(w, p);
+	packet_count_verdict(&w->counters, p);
+	return p->verdict == PACKET_OK;
+}
+
+/* A copy of a packet that was there before ends here. */
+static inline bool
+take_copy(struct worker *w, struct packet *p)
+{
+	if (w->dedup == NULL || likely(!dedup_is_copy(w->dedup, p)))
 		return false;
-	}
-	lookup_datagram(w, p);
+	packet_count_verdict(&w->counters, p);
 	return true;
 }
 
@@ -109,8 +125,11 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 
 	if (unlikely(p->verdict != PACKET_OK) && !take_fragment(w, p))
 		return true;
-	if (!w->looked_up)
+	if (!w->looked_up) {
+		if (unlikely(take_copy(w, p)))
+			return true;
 		session_lookup(w->sessions, p);
+	}
 	stage_end(w, STAGE_SESSION, since);
 	if (unlikely(p->session == NULL)) {
 		COUNTER_ADD(&w->counters, no_session, 1);

@@ -25,6 +25,7 @@ struct worker {
 	struct record_pool *pool;
 	struct record_id_source ids;
 	struct fragments *fragments;
+	struct dedup *dedup; /* NULL: copies are packets */
 	struct session_table *sessions;
 	struct worker_payload payload;
 	struct writer_stream *stream;

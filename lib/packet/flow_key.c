@@ -7,9 +7,9 @@
  * for the best difference), which is what a 32-bit hash can make use of; it is no MAC. The parts run side by side in
  * the CPU, so it costs eight instructions, not a chain of eight latencies.
  *
- * The owner hash is the same function under a fixed secret: workers, and runs, must agree on it. So a sender can aim
- * at one worker, as with any RSS key that is known; what he cannot do is to make one bucket of its table long.
- * Builds for CPUs with and without AES instructions place flows differently. */
+ * The owner hash is the same function under a fixed secret, without the VLAN: workers, and runs, must agree on it. So a
+ * sender can aim at one worker, as with any RSS key that is known; what he cannot do is to make one bucket of its table
+ * long. Builds for CPUs with and without AES instructions place flows differently. */
 
 #include "flow_key_priv.h"
 
@@ -57,7 +57,11 @@ flow_key_hash(const struct flow_key *key, const struct hash_secret *s)
 unsigned
 flow_key_owner(const struct flow_key *key, unsigned n_workers)
 {
+	struct flow_key flow = *key;
+
 	if (n_workers <= 1)
 		return 0;
-	return (unsigned)((uint64_t)flow_key_mix(key, &owner_secret) * n_workers >> 32);
+	/* Whatever VLAN or VNI: as a NIC does, and so that copies in several of them meet (dedup.h). */
+	memset(flow.tracking, 0, sizeof(flow.tracking));
+	return (unsigned)((uint64_t)flow_key_mix(&flow, &owner_secret) * n_workers >> 32);
 }

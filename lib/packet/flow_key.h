@@ -30,7 +30,8 @@ void hash_secret_init(struct hash_secret *);
  * functions run on every packet: about 2 ns. */
 uint32_t flow_key_hash(const struct flow_key *, const struct hash_secret *);
 
-/* The worker that owns a key: the same for everybody in the process, and the same in every run. */
+/* The worker that owns a key: the same for everybody in the process, and the same in every run. Sessions that only
+ * their VLAN or VNI tells apart have one owner. */
 unsigned flow_key_owner(const struct flow_key *, unsigned n_workers);
 
 static inline bool

@@ -103,6 +103,7 @@ struct replay {
 	atomic_bool stopping;
 	unsigned next_file, files_done, files_damaged;
 	uint64_t bytes, bytes_done;
+	bool has_pipe; /* 'bytes' is not all */
 	char port_name[RTE_ETH_NAME_MAX_LEN];
 };
 
