@@ -102,6 +102,7 @@ feed(struct worker_payload *w, struct session *s, const struct session_chunk *ch
 	struct parsing_chunk in = {
 		.session = s,
 		.slot = session_slot(w->sessions, s),
+		.skip = session_skip(w->sessions, s),
 		.time_ns = chunk->time_ns,
 		.bytes = chunk->bytes,
 		.missing = chunk->missing,

@@ -90,7 +90,7 @@ parsing_bytes_used(const struct parsing *p)
 /* ---- A session's block */
 
 static struct parsed_session *
-session_block(struct parsing *p)
+session_block(struct parsing *p, uint32_t *skip)
 {
 	uint32_t blocks = 0;
 	struct parsed_session *session = parser_alloc(&p->memory, &blocks, sizeof(*session));
@@ -98,6 +98,7 @@ session_block(struct parsing *p)
 	if (session == NULL)
 		return NULL;
 	session->blocks = blocks;
+	session->skip = skip;
 	return session;
 }
 
@@ -116,6 +117,8 @@ session_release(struct parsing *p, void **slot)
 
 	for (unsigned i = 0; i < session->n; i++)
 		release_attached(p, &session->attached[i]);
+	if (session->skip != NULL)
+		session->skip[0] = session->skip[1] = 0;
 	*slot = NULL;
 	parser_free_all(&p->memory, &blocks);
 }
@@ -352,40 +355,89 @@ context_close(struct shrike_ctx *ctx)
 		ctx->parsing->host.record_close(ctx->parsing->host.context, ctx->chunk->session);
 }
 
+static bool
+is_classified(const struct parsed_session *session, unsigned direction)
+{
+	return ((session->classified & ~session->classify_next) >> direction & 1) != 0;
+}
+
+/* How many of the next bytes of a direction nobody wants. */
+static uint64_t
+unwanted(const struct parsed_session *session, unsigned direction)
+{
+	uint64_t least = is_classified(session, direction) ? UINT64_MAX : 0;
+
+	for (unsigned i = 0; i < session->n; i++)
+		if (session->attached[i].skip[direction] < least)
+			least = session->attached[i].skip[direction];
+	return least;
+}
+
+static void
+pass_all_over(struct parsed_session *session, unsigned direction, uint64_t size)
+{
+	for (unsigned i = 0; i < session->n; i++)
+		session->attached[i].skip[direction] -= size;
+	session->bytes[direction] += size;
+}
+
 /* Nobody wants any of these bytes: most of a download, and datagrams of a direction that no rule has matched. */
 static bool
 skip_chunk(struct parsed_session *session, const struct parsing_chunk *chunk)
 {
 	uint64_t size = cursor_left(&chunk->bytes) + chunk->missing;
-	unsigned d = chunk->direction;
 
-	if (session == NULL || chunk->transport == 0 || ((session->classified & ~session->classify_next) >> d & 1) == 0)
+	if (chunk->transport == 0 || unwanted(session, chunk->direction) < size)
 		return false;
-	for (unsigned i = 0; i < session->n; i++)
-		if (session->attached[i].skip[d] < size)
-			return false;
-	for (unsigned i = 0; i < session->n; i++)
-		session->attached[i].skip[d] -= size;
-	session->bytes[d] += size;
+	pass_all_over(session, chunk->direction, size);
 	return true;
+}
+
+/* Such bytes need not come here at all: the session is told how many, and keeps them back where the packet is at hand,
+ * so that what is attached stays out of the cache. */
+static void
+offer_skip(struct parsed_session *session, const struct parsing_chunk *chunk)
+{
+	if (session->skip == NULL || chunk->transport == 0)
+		return;
+	for (unsigned d = 0; d < 2; d++) {
+		uint64_t size = unwanted(session, d);
+
+		session->offered[d] = session->skip[d] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+	}
+}
+
+/* What was kept back since. */
+static void
+settle_skip(struct parsed_session *session)
+{
+	if (session->skip == NULL)
+		return;
+	for (unsigned d = 0; d < 2; d++) {
+		pass_all_over(session, d, session->offered[d] - session->skip[d]);
+		session->offered[d] = session->skip[d] = 0;
+	}
 }
 
 bool
 parsing_feed(struct parsing *p, const struct parsing_chunk *chunk)
 {
 	struct shrike_ctx ctx;
-	struct parsed_session *session;
+	struct parsed_session *session = *chunk->slot;
 
-	if (__builtin_expect(skip_chunk(*chunk->slot, chunk), 1))
-		return true;
-	ctx = (struct shrike_ctx){.parsing = p, .chunk = chunk, .session = *chunk->slot};
-	if (ctx.session == NULL) {
-		*chunk->slot = ctx.session = session_block(p);
-		if (ctx.session == NULL) {
+	if (session == NULL) {
+		*chunk->slot = session = session_block(p, chunk->skip);
+		if (session == NULL) {
 			COUNTER_ADD(p->counters, no_memory, 1);
 			return false;
 		}
 	}
+	settle_skip(session);
+	if (skip_chunk(session, chunk)) {
+		offer_skip(session, chunk);
+		return true;
+	}
+	ctx = (struct shrike_ctx){.parsing = p, .chunk = chunk, .session = session};
 	if (chunk->missing > 0) {
 		(void)context_record(&ctx);
 		tell_gap(&ctx, chunk->missing);
@@ -393,11 +445,12 @@ parsing_feed(struct parsing *p, const struct parsing_chunk *chunk)
 	}
 	if (cursor_left(&chunk->bytes) > 0)
 		feed_bytes(&ctx);
-	session = ctx.session;
 	forget_done(session);
 	context_close(&ctx);
-	if (session->n > 0 || session->classified != BOTH_DIRECTIONS || session->classify_next != 0)
+	if (session->n > 0 || session->classified != BOTH_DIRECTIONS || session->classify_next != 0) {
+		offer_skip(session, chunk);
 		return true;
+	}
 	session_release(p, chunk->slot);
 	return false;
 }
@@ -410,6 +463,7 @@ parsing_save(struct parsing *p, void *session, void **slot, uint64_t time_ns, bo
 
 	if (ctx.session == NULL)
 		return;
+	settle_skip(ctx.session);
 	for (unsigned i = 0; i < ctx.session->n; i++) {
 		call_begin(&ctx, i);
 		if (ctx.entry->parser->save != NULL)

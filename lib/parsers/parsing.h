@@ -62,6 +62,9 @@ void parsing_destroy(struct parsing *);			       /* accepts NULL; logs what was 
 struct parsing_chunk {
 	void *session; /* for the host */
 	void **slot;   /* the session's own pointer; *slot NULL at its first chunk */
+	/* [2], the session's own, where *slot is; 0 at its first chunk. So many of the next bytes of a direction need
+	 * not be fed: who keeps them back takes them off. NULL: every byte is fed. */
+	uint32_t *skip;
 	uint64_t time_ns;
 	struct cursor bytes;
 	uint32_t missing; /* bytes before 'bytes' that will never come; then 'bytes' may be empty */

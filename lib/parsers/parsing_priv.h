@@ -105,6 +105,8 @@ struct parsed_session {
 	uint8_t n, capacity;
 	uint8_t classified, classify_next; /* bits by direction */
 	struct attached *attached;
+	uint32_t *skip;	     /* the session's, or NULL */
+	uint32_t offered[2]; /* what 'skip' was set to; it is less by what was kept back since */
 };
 
 struct parsing {

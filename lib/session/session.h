@@ -126,6 +126,9 @@ void session_add_tag(struct session_table *, struct session *, const char *tag);
 
 /* A pointer of the caller's; NULL in a new session. */
 void **session_slot(struct session_table *, struct session *);
+/* [2]: so many of the next payload bytes of each direction need not be pulled. A chunk that lies within them is counted
+ * and taken off here, and session_process() does not say that there is any. */
+uint32_t *session_skip(struct session_table *, struct session *);
 uint64_t session_last_ns(const struct session *); /* time of its last packet */
 /* Nothing more of this session is to be pulled. */
 void session_stop_payload(struct session_table *, struct session *);

@@ -16,8 +16,16 @@ type_of(const struct session_table *t, const struct session *s)
 bool
 session_ready(struct session_table *t, const struct session *s, const struct packet *p, struct cursor bytes)
 {
+	struct attachment *att;
+	size_t size = cursor_left(&bytes);
+
 	if (likely((s->flags & SESSION_NO_PAYLOAD) != 0))
 		return false;
+	att = session_attachment(t, s);
+	if (likely(att != NULL && att->skip[p->direction] >= size)) {
+		att->skip[p->direction] -= (uint32_t)size;
+		return false;
+	}
 	t->ready = READY_CHUNK;
 	t->chunk = (struct session_chunk){.bytes = bytes,
 					  .time_ns = p->time_ns,
@@ -80,6 +88,12 @@ void **
 session_slot(struct session_table *t, struct session *s)
 {
 	return &session_attach(t, s)->slot;
+}
+
+uint32_t *
+session_skip(struct session_table *t, struct session *s)
+{
+	return session_attach(t, s)->skip;
 }
 
 uint64_t

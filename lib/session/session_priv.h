@@ -123,6 +123,7 @@ struct attachment {
 	uint8_t payload8_bytes[2];
 	uint8_t tcp_tags; /* TCP_TAG_ */
 	void *slot;	  /* session_slot() */
+	uint32_t skip[2]; /* session_skip() */
 
 	struct record *record; /* values found so far, or NULL */
 	uint64_t root_last_ns;
@@ -143,7 +144,7 @@ struct attachment {
 	uint16_t port[2];
 	struct held_queue queue;
 };
-_Static_assert(sizeof(struct attachment) <= 256, "four cache lines");
+_Static_assert(sizeof(struct attachment) <= 256 && offsetof(struct attachment, record) == 64, "four cache lines");
 
 /* Tags that a session gets once, attachment.tcp_tags. Those with _0 have a twin for direction 1 in the next bit. */
 enum { TCP_TAG_OUT_OF_ORDER_0 = 1 << 0, TCP_TAG_ACKED_UNSEEN_0 = 1 << 2, TCP_TAG_OVERLAP = 1 << 4 };
