@@ -32,7 +32,8 @@ struct stage {
 enum {
 	VIEW_BUFFERS = 8,
 	VIEW_BUFFER_BYTES = 256 << 10,
-	VIEW_READ_BYTES = 64 << 10, /* one pread(2): meant to be in the nearer cache still when its packets are found */
+	VIEW_READ_BYTES =
+		128 << 10, /* one pread(2): meant to be in the nearer cache still when its packets are found */
 	VIEW_GROUP = 32,
 	VIEW_GROUPS = 64,
 	VIEW_MBUFS = VIEW_GROUP * VIEW_GROUPS,

@@ -91,6 +91,7 @@ struct record {
 	struct record_chunk *index; /* NULL: few values, look at all of them */
 	uint32_t index_entries, index_buckets;
 	uint32_t estimate_bytes; /* of all fields but objects */
+	uint64_t fields_seen[2]; /* bit 'id modulo 128': there may be a value of the field */
 	bool wants_mid_save;
 
 	struct record_summary summary;

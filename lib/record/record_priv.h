@@ -97,6 +97,12 @@ value_bytes(const struct value_head *head)
 	return (uint32_t)sizeof(*head) + (((uint32_t)head->size + 3) & ~3U);
 }
 
+static inline bool
+record_may_have(const struct record *r, field_id field)
+{
+	return (r->fields_seen[field / 64 % 2] >> field % 64 & 1) != 0;
+}
+
 /* Texts of either kind are one class: the same text is the same value. */
 static inline bool
 kind_equal(enum value_kind a, enum value_kind b)

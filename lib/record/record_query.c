@@ -23,7 +23,7 @@ record_has(const struct record_pool *pool, const struct record *r, field_id fiel
 	const struct field_slot *slot;
 
 	if (r->index == NULL)
-		return next_of_field(&walk, field) != NULL;
+		return record_may_have(r, field) && next_of_field(&walk, field) != NULL;
 	slot = record_index_slot(pool, r, field);
 	return slot != NULL && slot->last != 0;
 }
@@ -39,6 +39,8 @@ record_has_str(const struct record_pool *pool, const struct record *r, field_id 
 		return false;
 	if (r->index != NULL && field_is_set(field_at(field)))
 		return record_index_find(pool, r, &v, record_index_hash(pool, &v)) != NULL;
+	if (!record_may_have(r, field))
+		return false;
 	while ((head = next_of_field(&walk, field)) != NULL)
 		if (value_equal(r, head, &v))
 			return true;

@@ -1,8 +1,9 @@
 /* Values of a record: appended, each once where the field is a set.
  *
  * A value is a head of four bytes (field, kind, size) and its bytes. Up to INDEX_FROM_VALUES values a search looks at
- * all of them, which is a few cache lines; beyond that record_index.c knows where each is. A text that does not fit
- * into the rest of its chunk goes on in the next, unless it is short.
+ * all of them, but not for a field that has none, which 128 bits tell: most values are the first of their field. Beyond
+ * that record_index.c knows where each is. A text that does not fit into the rest of its chunk goes on in the next,
+ * unless it is short.
  *
  * A field of one value keeps the last: numbers and addresses are overwritten, texts are marked dead and appended again.
  */
@@ -107,6 +108,8 @@ find_by_walk(const struct record *r, const struct value *v)
 	struct found found = {0};
 	struct value_head *head;
 
+	if (!record_may_have(r, v->field))
+		return found;
 	while ((head = value_walk_next(&walk)) != NULL) {
 		if (head->field != v->field || head->kind == VALUE_DEAD || walk.continues)
 			continue;
@@ -252,6 +255,7 @@ insert(struct record_pool *pool, struct record *r, const struct value *v, struct
 		found->slot = record_index_slot_add(pool, r, v->field);
 	head = append(pool, r, v);
 	r->n_values++;
+	r->fields_seen[v->field / 64 % 2] |= UINT64_C(1) << v->field % 64;
 	if (found->slot != NULL)
 		found->slot->last = reference_of(pool, head);
 	if (r->index != NULL && is_set)

@@ -21,7 +21,7 @@ COUNTER(saved_idle, "session.timed_out", "sessions that ended because nothing mo
 
 enum {
 	EXAMINED_PER_SAVE = 8, /* sessions that live on count as an eighth of a save: bounded work per call */
-	FLUSH_ORDER_SESSIONS = 1 << 16,
+	FLUSH_ORDER_SESSIONS = 4096,
 	FLUSH_ORDER_LOOK = 64,
 	EVICT_TRIES = 64,
 	EVICT_TRIES_PER_SLOT = 4,
@@ -156,22 +156,42 @@ examine(struct session_table *t, struct session *s, uint64_t clock_s)
 	return EXAMINED_PER_SAVE;
 }
 
-/* Sessions that end together lie anywhere in memory. While one is saved, the lines come of the one after the next, and
- * of the next, whose own lines are here by now, what hangs on it. */
+static void
+prefetch_record(const struct session_table *t, const struct session *s)
+{
+	const struct attachment *att = session_attachment(t, s);
+
+	for (unsigned at = 0; att != NULL && att->record != NULL && at < RECORD_CHUNK_BYTES; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const uint8_t *)att->record + at);
+}
+
+static void
+prefetch_parts(const struct session_table *t, const struct session *s)
+{
+	const struct attachment *att = session_attachment(t, s);
+
+	rte_prefetch0(session_start_of(t, s));
+	rte_prefetch0(position_last(&t->positions, &s->positions));
+	rte_prefetch0(buckets_first(&t->buckets, flow_key_hash(&s->key, t->secret)));
+	for (unsigned at = 0; att != NULL && at < sizeof(*att); at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const uint8_t *)att + at);
+}
+
+/* Sessions that end together lie anywhere in memory. While one is saved, the lines come of the third after it, what
+ * hangs on the second, whose own lines are here by now, and the record of the next. */
 static void
 prefetch_saves(const struct session_table *t, const struct wheel *w, uint32_t next)
 {
-	const struct session *s = &t->session[next], *after;
+	uint32_t second = next != 0 ? wheel_next(w, next) : 0, third = second != 0 ? wheel_next(w, second) : 0;
 
-	if (next == 0)
-		return;
-	rte_prefetch0(session_start_of(t, s));
-	rte_prefetch0(position_last(&t->positions, &s->positions));
-	session_prefetch_attachment(t, s);
-	rte_prefetch0(buckets_first(&t->buckets, flow_key_hash(&s->key, t->secret)));
-	after = &t->session[wheel_next(w, next)];
-	rte_prefetch0(after);
-	rte_prefetch0(after->bytes);
+	if (next != 0)
+		prefetch_record(t, &t->session[next]);
+	if (second != 0)
+		prefetch_parts(t, &t->session[second]);
+	if (third != 0) {
+		rte_prefetch0(&t->session[third]);
+		rte_prefetch0(t->session[third].bytes);
+	}
 }
 
 bool
