@@ -12,7 +12,9 @@
  *	spread4		datagrams of 32 small fragments, each 2 KB behind the one before, never whole
  *	repeat4		one fragment again and again
  *	nested		frames of about BYTES (1200) of random tunnels in tunnels, deeper than anybody decodes
- *	tunnels		the same, four deep, a datagram inside
+ *	tunnels		the same, four deep, around datagrams of which ten are of one flow
+ *	labels		MPLS stacks of BYTES (1200); extensions: IPv6 extension headers; routes: GRE routing entries
+ *	outer		one flow, each packet in a tunnel between other addresses; macs: between other MAC addresses
  *
  * Every collision is checked against the hash itself, bit by bit. Deterministic. */
 #include <stdint.h>
@@ -20,8 +22,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ETHERNET = 14, IPV4 = 20, IPV6 = 40, UDP = 8, FRAME_MAX = 2048, BYTES_DEFAULT = 66, NESTED_DEFAULT = 1200 };
-enum { PROTOCOL_IPV4 = 4, PROTOCOL_UDP = 17, PROTOCOL_IPV6 = 41, PROTOCOL_FRAGMENT = 44, PROTOCOL_GRE = 47 };
+enum { ETHERNET = 14, IPV4 = 20, IPV6 = 40, UDP = 8, FRAME_MAX = 2048, BYTES_DEFAULT = 66, LONG_DEFAULT = 1200 };
+enum {
+	PROTOCOL_IPV4 = 4,
+	PROTOCOL_UDP = 17,
+	PROTOCOL_IPV6 = 41,
+	PROTOCOL_FRAGMENT = 44,
+	PROTOCOL_GRE = 47,
+	PROTOCOL_OPTIONS = 60
+};
+enum { GRE_ROUTING = 0x4000 };
 enum { TYPE_IPV4 = 0x0800, TYPE_ETHERNET = 0x6558, TYPE_VLAN = 0x8100, TYPE_IPV6 = 0x86dd, TYPE_MPLS = 0x8847 };
 enum { PORT_GTP = 2152, PORT_VXLAN = 4789 };
 enum { PORT_MIN = 20000, FRAGMENT = 32, SPREAD = 32, SPREAD_STEP = 2048, MORE = 0x2000 };
@@ -434,6 +444,85 @@ make_tunnels(struct frame *f, unsigned bytes, unsigned depth)
 	add_tags(f, type);
 }
 
+/* The ten packets of a flow are the same. */
+static void
+make_tunnel_flow(struct frame *f, uint32_t i, unsigned bytes)
+{
+	static uint64_t state;
+
+	if (i % 10 == 0)
+		state = random_state;
+	random_state = state;
+	make_tunnels(f, bytes, SHALLOW);
+}
+
+static void
+add_datagram_ipv4(struct frame *f)
+{
+	before(f, 32);
+	add_udp(f, PORT_MIN, PORT_MIN + 1);
+	add_ipv4(f, PROTOCOL_UDP, 0x0A000001, 0x0A000002, 0, 0);
+}
+
+static void
+make_labels(struct frame *f, unsigned bytes)
+{
+	uint32_t label = 0x12140;
+
+	for (add_datagram_ipv4(f); size_of(f) < bytes; label = 0x12040)
+		put32(before(f, 4), label);
+	add_ethernet(f, TYPE_MPLS);
+}
+
+static void
+make_extensions(struct frame *f, unsigned bytes)
+{
+	unsigned following = PROTOCOL_UDP;
+
+	before(f, 32);
+	add_udp(f, PORT_MIN, PORT_MIN + 1);
+	for (; size_of(f) < bytes; following = PROTOCOL_OPTIONS) {
+		uint8_t *p = before(f, 8);
+
+		p[0] = (uint8_t)following;
+		p[2] = 1;
+		p[3] = 4;
+	}
+	add_ipv6(f, following, 1, 2);
+	add_ethernet(f, TYPE_IPV6);
+}
+
+static void
+make_routes(struct frame *f, unsigned bytes)
+{
+	add_datagram_ipv4(f);
+	for (before(f, 4); size_of(f) < bytes;)
+		before(f, 5)[3] = 1;
+	put32(before(f, 4), 0);
+	put16(before(f, 2), TYPE_IPV4);
+	put16(before(f, 2), GRE_ROUTING);
+	add_ipv4(f, PROTOCOL_GRE, 0x0A000003, 0x0A000004, 0, 0);
+	add_ethernet(f, TYPE_IPV4);
+}
+
+static void
+make_outer(struct frame *f)
+{
+	add_datagram_ipv4(f);
+	add_ipv4(f, PROTOCOL_IPV4, random_number(), random_number(), 0, 0);
+	add_ethernet(f, TYPE_IPV4);
+}
+
+static void
+make_macs(struct frame *f, unsigned bytes)
+{
+	static const struct tuple t = {0x0A000001, 0x0A000002, PORT_MIN, PORT_MIN + 1};
+
+	make_datagram(f, &t, bytes);
+	put32(&f->bytes[f->begin + 2], random_number());
+	put32(&f->bytes[f->begin + 8], random_number());
+}
+
 /* --- traces ----------------------------------------------------------------------------------------------------- */
 
 static int
@@ -464,7 +553,17 @@ make(struct frame *f, const char *kind, uint32_t i, unsigned bytes)
 	else if (strcmp(kind, "nested") == 0)
 		make_tunnels(f, bytes, UINT32_MAX);
 	else if (strcmp(kind, "tunnels") == 0)
-		make_tunnels(f, bytes, SHALLOW);
+		make_tunnel_flow(f, i, bytes);
+	else if (strcmp(kind, "labels") == 0)
+		make_labels(f, bytes);
+	else if (strcmp(kind, "extensions") == 0)
+		make_extensions(f, bytes);
+	else if (strcmp(kind, "routes") == 0)
+		make_routes(f, bytes);
+	else if (strcmp(kind, "outer") == 0)
+		make_outer(f);
+	else if (strcmp(kind, "macs") == 0)
+		make_macs(f, bytes);
 	else
 		return 0;
 	return 1;
@@ -493,6 +592,17 @@ write_packets(FILE *out, const char *kind, uint32_t packets, unsigned bytes)
 	return 1;
 }
 
+static int
+is_long(const char *kind)
+{
+	static const char *const kinds[] = {"nested", "tunnels", "labels", "extensions", "routes"};
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return 1;
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -503,7 +613,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: make_attacks KIND OUT.pcap PACKETS [BYTES]\n");
 		return 2;
 	}
-	bytes = strcmp(argv[1], "nested") == 0 || strcmp(argv[1], "tunnels") == 0 ? NESTED_DEFAULT : BYTES_DEFAULT;
+	bytes = is_long(argv[1]) ? LONG_DEFAULT : BYTES_DEFAULT;
 	if (argc == 5)
 		bytes = (unsigned)strtoul(argv[4], NULL, 10);
 	if (bytes < BYTES_DEFAULT || bytes > FRAME_MAX - 256)
