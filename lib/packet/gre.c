@@ -14,19 +14,23 @@ enum {
 	GRE_ACKNOWLEDGMENT = 0x0080,
 	GRE_VERSION = 0x0007,
 	GRE_VERSION_PPTP = 1,
+	GRE_ROUTES_MAX = 32,
 };
 
-/* Ends with an empty entry (RFC 1701 section 1). */
-static void
+/* Ends with an empty entry (RFC 1701 section 1). False: there is none among the first. */
+static bool
 skip_routing(struct cursor *c)
 {
-	uint8_t length;
+	for (unsigned i = 0; i <= GRE_ROUTES_MAX; i++) {
+		uint8_t length;
 
-	do {
 		cursor_skip(c, 3);
 		length = cursor_u8(c);
 		cursor_skip(c, length);
-	} while (length != 0 && !c->bad);
+		if (length == 0)
+			return true;
+	}
+	return false;
 }
 
 static enum packet_verdict
@@ -39,8 +43,8 @@ handle_gre(const struct decode_conf *conf, struct packet *p, struct cursor c)
 		cursor_skip(&c, (flags & (GRE_CHECKSUM | GRE_ROUTING)) != 0 ? 4 : 0);
 		cursor_skip(&c, (flags & GRE_KEY) != 0 ? 4 : 0);
 		cursor_skip(&c, (flags & GRE_SEQUENCE) != 0 ? 4 : 0);
-		if ((flags & GRE_ROUTING) != 0)
-			skip_routing(&c);
+		if ((flags & GRE_ROUTING) != 0 && !skip_routing(&c))
+			return PACKET_CORRUPT;
 	} else if ((flags & GRE_VERSION) == GRE_VERSION_PPTP) {
 		cursor_skip(&c, 4);
 		cursor_skip(&c, (flags & GRE_SEQUENCE) != 0 ? 4 : 0);

@@ -123,6 +123,21 @@ TEST(gre_with_and_without_its_optional_words)
 	EXPECT_EQ(frames_decode_default(LINK_ETHERNET, &f).verdict, PACKET_UNKNOWN_ETHER);
 }
 
+TEST(gre_routing_entries_are_bounded)
+{
+	struct frame inner = inner_ipv6();
+
+	for (unsigned n = 32; n <= 33; n++) {
+		char header[8 + 33 * 5 + 4] = "\x40\0\x86\xdd";
+		struct frame f;
+
+		for (unsigned i = 0; i < n; i++)
+			header[8 + i * 5 + 3] = 1;
+		f = in_ipv4(IP_PROTOCOL_GRE, header, 8 + n * 5 + 4, &inner);
+		EXPECT_EQ(frames_decode_default(LINK_ETHERNET, &f).verdict, n == 32 ? PACKET_OK : PACKET_CORRUPT);
+	}
+}
+
 TEST(erspan_of_all_types_and_the_vlan_it_brings)
 {
 	struct frame inner = inner_frame(), f;
