@@ -14,8 +14,6 @@
 #include <stdint.h>
 #include <time.h>
 
-#include <rte_common.h>
-
 #include "app_conf.h"
 
 enum { ROLES_MAX = 32, LCORES_MAX = 128 };
@@ -45,7 +43,7 @@ struct lcore_plan {
 	enum idle_mode idle;
 	bool makes_memory;
 	struct role_plan *plan;
-	struct lcore_load load __rte_cache_aligned;
+	struct lcore_load load; /* without an alignment of its own: a plan is part of what calloc() gives */
 	_Atomic bool is_paused;
 	_Atomic unsigned at; /* index into role[], or LCORE_; means something while 'is_running' */
 	_Atomic bool is_running;
