@@ -6,8 +6,10 @@
  *	have timed out, the same again with as many new flows, until there were GENERATIONS (1) of them.
  *   make_flows headers OUT.pcap FLOWS
  *	TCP handshakes and nothing more: SYN, SYN-ACK and ACK of each flow, random order
- *   make_flows download OUT.pcap FLOWS GENERATIONS   HTTP downloads of 64 KB, FLOWS at once; make_flows
- *download-source: the same bytes that nobody decodes
+ *   make_flows download OUT.pcap FLOWS GENERATIONS PACKETS
+ *	HTTP downloads whose body has PACKETS packets (45: 64 KB), FLOWS at once
+ *   make_flows download-source OUT.pcap FLOWS GENERATIONS PACKETS
+ *	the same bytes under an ethertype that nobody decodes
  *
  * Deterministic: the same arguments give the same bytes. */
 #include <stdint.h>
@@ -18,7 +20,7 @@
 #include <arpa/inet.h>
 
 enum { ETHERNET = 14, IPV4 = 20, UDP = 8, TCP = 20, UDP_PAYLOAD = 22, FRAME_MAX = 1536 };
-enum { DOWNLOAD_ROUNDS = 50, DOWNLOAD_BODY_FROM = 5, DOWNLOAD_BODY = 1460 };
+enum { DOWNLOAD_BODY_FROM = 5, DOWNLOAD_BODY = 1460, DOWNLOAD_LENGTH = 45 * DOWNLOAD_BODY };
 enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, FLAG_SYN = 2, FLAG_PSH = 8, FLAG_ACK = 16 };
 
 /* UDP sessions end after 30 s of silence. */
@@ -164,7 +166,7 @@ download_frame(uint8_t *frame, uint32_t flow, unsigned round)
 	head_size = (unsigned)snprintf(head, sizeof(head),
 				       "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: application/octet-stream\r\n"
 				       "Content-Length: %u\r\n\r\n",
-				       (DOWNLOAD_ROUNDS - DOWNLOAD_BODY_FROM) * DOWNLOAD_BODY);
+				       DOWNLOAD_LENGTH);
 	if (round == 3)
 		return tcp_frame(frame, flow, 0, client, server, request, request_size);
 	if (round == 4)
@@ -241,8 +243,7 @@ static int
 usage(void)
 {
 	fprintf(stderr, "usage: make_flows udp OUT FLOWS ROUNDS [GENERATIONS] | make_flows headers OUT FLOWS |\n"
-			"       make_flows download OUT FLOWS GENERATIONS | make_flows download-source OUT FLOWS "
-			"GENERATIONS\n");
+			"       make_flows download|download-source OUT FLOWS GENERATIONS PACKETS\n");
 	return 2;
 }
 
@@ -271,9 +272,9 @@ read_arguments(int argc, char **argv, struct trace *t, unsigned *generations)
 		t->make = handshake_frame;
 		return 1;
 	}
-	if (strncmp(kind, "download", 8) != 0 || argc != 5)
+	if (strncmp(kind, "download", 8) != 0 || argc != 6)
 		return 0;
-	t->rounds = DOWNLOAD_ROUNDS;
+	t->rounds = DOWNLOAD_BODY_FROM + number(argv[5]);
 	t->make = strcmp(kind, "download") == 0 ? download_frame : source_frame;
 	*generations = number(argv[4]);
 	return 1;
