@@ -145,7 +145,7 @@ read_port_stats(struct sensor *s, uint64_t now_ns)
 		return;
 	s->next_stats_ns = now_ns + STATS_INTERVAL_NS;
 	for (unsigned i = 0; i < s->n_ports; i++)
-		port_read_stats(&s->port[i]);
+		port_tick(&s->port[i]);
 }
 
 static unsigned

@@ -120,13 +120,6 @@ pool_for(struct sensor *s, int socket, uint32_t data_room_bytes)
 	return &s->pool[s->n_pools++];
 }
 
-/* Of a port at most; RSS may come out with fewer. */
-static uint16_t
-queues_of(const struct sensor *s, const struct port_needs *needs)
-{
-	return (uint16_t)(needs->max_queues < s->n_workers ? needs->max_queues : s->n_workers);
-}
-
 static enum exit_code
 plan_pools(struct sensor *s)
 {
@@ -144,13 +137,13 @@ plan_pools(struct sensor *s)
 	RTE_ETH_FOREACH_DEV (id) {
 		if (n_ports++ == PORTS_MAX)
 			return environment_error("ports", "more than 16");
-		if (port_needs(id, (uint16_t)s->app.receive_ring, &needs) != 0)
+		if (port_needs(id, (uint16_t)s->n_workers, (uint16_t)s->app.receive_ring, &needs) != 0)
 			return environment_error("ports", "a device gives no information");
 		pool = pool_for(s, needs.socket, needs.data_room_bytes);
 		if (pool == NULL)
 			return environment_error("ports", "more than 16 kinds of buffers");
-		pool->n_queues += queues_of(s, &needs);
-		pool->n_mbufs += mbufs_of_queues(queues_of(s, &needs), needs.held_mbufs);
+		pool->n_queues += needs.n_queues;
+		pool->n_mbufs += mbufs_of_queues(needs.n_queues, needs.held_mbufs);
 	}
 	if (n_ports == 0)
 		return environment_error("ports",
@@ -188,6 +181,7 @@ sensor_start_pools(struct sensor *s)
 enum exit_code
 sensor_start_ports(struct sensor *s)
 {
+	struct port_params params;
 	struct port_needs needs;
 	char why[512];
 	uint16_t id;
@@ -195,10 +189,15 @@ sensor_start_ports(struct sensor *s)
 	RTE_ETH_FOREACH_DEV (id) {
 		if (s->n_ports == PORTS_MAX)
 			return environment_error("ports", "more than 16");
-		if (port_needs(id, (uint16_t)s->app.receive_ring, &needs) != 0)
+		if (port_needs(id, (uint16_t)s->n_workers, (uint16_t)s->app.receive_ring, &needs) != 0)
 			return environment_error("ports", "a device gives no information");
-		if (port_start(&s->port[s->n_ports], id, queues_of(s, &needs),
-			       pool_for(s, needs.socket, needs.data_room_bytes)->mempool, why, sizeof(why)) != 0)
+		params = (struct port_params){
+			.n_queues = (uint16_t)s->n_workers,
+			.descriptors = needs.descriptors,
+			.pool = pool_for(s, needs.socket, needs.data_room_bytes)->mempool,
+			.owners = &s->owners,
+		};
+		if (port_start_live(&s->port[s->n_ports], id, &params, why, sizeof(why)) != 0)
 			return environment_error("port", why);
 		s->n_ports++;
 	}

@@ -1,14 +1,15 @@
 /* Ethdev ports: set-up, end and what the device counted.
  *
- * Software drivers differ in what they accept, so nothing is asked for that the device does not offer, and a jumbo MTU
- * that is refused is tried again without. Time stamps are not asked for: a NIC would give its own counter; net_pcap
- * gives them unasked. With several queues both directions of a flow have to reach one worker: the RSS key is 6d5a
- * repeated, which makes Toeplitz symmetric.
+ * Several queues are worth having only when both directions of a flow come through one of them. Three kinds of devices:
+ * those whose RSS can be made to do that and shows it (port_rss.c); software drivers whose queues are filled by the
+ * kernel or by somebody else, in a way of their own (all their queues are read, or what is in the others would be
+ * lost); and the rest, which get one queue. With the last two, workers pass packets to their owners.
  *
  * The wire's account: what the device says it offered, against what the workers received plus what the device says it
  * lost. The two sides are counted by different hands, and a queue that was stopped with packets in it is a loss with a
  * name of its own. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,27 +17,22 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
-#include <rte_mbuf_dyn.h>
 
 #include "log.h"
 #include "packet.h"
 #include "port_priv.h"
+#include "port_rss.h"
 
 COUNTER(offered, "port.offered", "packets that devices counted, received or not", LEDGER_WIRE, LEDGER_IN);
 COUNTER(received, "port.received", "packets that workers took from devices", LEDGER_WIRE, LEDGER_OUT);
 COUNTER_LOSS(missed, "port.missed", "packets lost because a device's receive queue was full", LEDGER_WIRE);
 COUNTER_LOSS(errors, "port.errors", "packets that a device received with errors", LEDGER_WIRE);
 COUNTER_LOSS(no_mbuf, "port.no_mbuf", "packets lost because the mbuf pool was empty", LEDGER_WIRE);
+COUNTER(far_stamps, "port.far_stamps", "packets that got the wall clock because their stamp is far from it",
+	LEDGER_NONE, LEDGER_IN);
 COUNTER_LOSS(unread, "port.unread", "packets left in a device when it was stopped", LEDGER_WIRE);
 
-enum {
-	RX_DESCRIPTORS = 2048,
-	TX_DESCRIPTORS = 256,
-	RSS_KEY_MAX = 64,
-	RSS_KEY_DEFAULT = 40, /* of a driver that does not say */
-	FRAME_OVERHEAD = 26   /* Ethernet, 2 VLANs, CRC */
-};
-static const uint64_t rss_flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
+enum { DESCRIPTORS_DEFAULT = 2048 };
 
 enum { BASE_PACKETS, BASE_MISSED, BASE_ERRORS, BASE_NO_MBUF };
 
@@ -66,130 +62,104 @@ identify(struct port *port, const struct rte_eth_dev_info *info)
 	port->link_type = LINK_ETHERNET;
 }
 
-/* Without scattered reception a frame has to fit into one mbuf. 0: the device's default. */
-static uint32_t
-largest_mtu(const struct rte_eth_dev_info *info, struct rte_mempool *pool)
-{
-	uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM, mtu = info->max_mtu;
-
-	if (mtu > PACKET_BYTES_MAX - FRAME_OVERHEAD)
-		mtu = PACKET_BYTES_MAX - FRAME_OVERHEAD;
-	if ((info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0 && mtu > room - FRAME_OVERHEAD)
-		mtu = room - FRAME_OVERHEAD;
-	return mtu > RTE_ETHER_MTU ? mtu : 0;
-}
-
-static bool
-wants_rss(const struct port *port, const struct rte_eth_dev_info *info)
-{
-	return port->n_queues > 1 && (info->flow_type_rss_offloads & rss_flows) != 0 &&
-	       info->hash_key_size <= RSS_KEY_MAX;
-}
-
-/* 'key' has RSS_KEY_MAX bytes and has to live as long as the result. */
-static struct rte_eth_rss_conf
-symmetric_rss(const struct rte_eth_dev_info *info, uint8_t *key)
-{
-	for (unsigned i = 0; i < RSS_KEY_MAX; i++)
-		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
-	return (struct rte_eth_rss_conf){
-		.rss_key = info->hash_key_size > 0 ? key : NULL,
-		.rss_key_len = info->hash_key_size,
-		.rss_hf = info->flow_type_rss_offloads & rss_flows,
-	};
-}
-
 static int
-configure(const struct port *port, const struct rte_eth_dev_info *info, struct rte_mempool *pool)
+allocate_queues(struct port *port, uint16_t n_queues)
 {
-	struct rte_eth_conf conf = {.rxmode.mtu = largest_mtu(info, pool)};
+	port->n_queues = n_queues;
+	rte_free(port->queue);
+	port->queue = rte_zmalloc_socket("port queues", n_queues * sizeof(*port->queue), RTE_CACHE_LINE_SIZE,
+					 rte_eth_dev_socket_id(port->id));
+	return port->queue != NULL ? 0 : -ENOMEM;
+}
+
+/* Configured and running with 'n_queues'. */
+static int
+run(struct port *port, const struct rte_eth_dev_info *info, const struct port_params *params, uint16_t n_queues,
+    const struct rte_eth_rss_conf *rss, const char **what)
+{
+	int rc = allocate_queues(port, n_queues);
+
+	*what = "no memory for its queues";
+	if (rc == 0)
+		rc = port_configure(port, info, params, rss, what);
+	if (rc != 0)
+		return rc;
+	*what = "cannot be started";
+	return rte_eth_dev_start(port->id);
+}
+
+/* With RSS if it proves itself. *why: why it did not. */
+static int
+try_rss(struct port *port, const struct rte_eth_dev_info *info, const struct port_params *params, uint16_t n_queues,
+	const char **what, const char **why)
+{
 	uint8_t key[RSS_KEY_MAX];
-	int rc;
+	struct rte_eth_rss_conf wanted = port_rss_wanted(info, key);
+	struct port_rss rss;
+	int rc = run(port, info, params, n_queues, &wanted, what);
 
-	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-	if (wants_rss(port, info)) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf = symmetric_rss(info, key);
-	}
-	rc = rte_eth_dev_configure(port->id, port->n_queues, 0, &conf);
-	if (rc != 0 && conf.rxmode.mtu != 0) {
-		conf.rxmode.mtu = 0;
-		rc = rte_eth_dev_configure(port->id, port->n_queues, 0, &conf);
-	}
-	return rc;
-}
-
-/* Some drivers (net_null) pass over what they are configured with. */
-static void
-check_rss(const struct port *port, const struct rte_eth_dev_info *info)
-{
-	uint8_t key[RSS_KEY_MAX], set[RSS_KEY_MAX] = {0};
-	struct rte_eth_rss_conf wanted = symmetric_rss(info, key);
-	struct rte_eth_rss_conf found = {.rss_key = set, .rss_key_len = sizeof(set)};
-	int rc;
-
-	if (!wants_rss(port, info))
-		return;
-	if (wanted.rss_key == NULL) {
-		wanted.rss_key = key;
-		wanted.rss_key_len = RSS_KEY_DEFAULT;
-	}
-	if (rte_eth_dev_rss_hash_conf_get(port->id, &found) == 0 && memcmp(set, key, wanted.rss_key_len) == 0)
-		return;
-	rc = rte_eth_dev_rss_hash_update(port->id, &wanted);
 	if (rc != 0)
-		LOG_WARN(
-			"port.rss",
-			"port=%u error=\"%s\" do=\"use one queue, or expect both directions of a flow on two workers\"",
-			port->id, rte_strerror(-rc));
+		return rc;
+	*why = port_rss_set_up(port->id, info, n_queues, params->owners, &rss);
+	if (*why == NULL) {
+		port->spread = PORT_BY_RSS;
+		LOG_INFO("port.rss",
+			 "port=%u queues=%u key=%02x%02x key_bytes=%u functions=0x%" PRIx64
+			 " table=%u note=\"verified: "
+			 "both directions of a flow come to one worker\"",
+			 port->id, n_queues, rss.key[0], rss.key[1], rss.key_bytes, rss.functions, rss.reta_size);
+		return 0;
+	}
+	rte_eth_dev_stop(port->id);
+	return -ENOTSUP;
 }
 
 static int
-set_up_queues(const struct port *port, struct rte_mempool *pool)
+run_as_can_be(struct port *port, const struct rte_eth_dev_info *info, const struct port_params *params,
+	      const char **what)
 {
-	uint16_t descriptors = RX_DESCRIPTORS, unused = TX_DESCRIPTORS;
-	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &descriptors, &unused),
-	    socket = rte_eth_dev_socket_id(port->id);
+	uint16_t n_queues = RTE_MIN(params->n_queues, info->max_rx_queues);
+	const char *why = NULL;
 
-	for (uint16_t queue = 0; rc == 0 && queue < port->n_queues; queue++)
-		rc = rte_eth_rx_queue_setup(port->id, queue, descriptors, (unsigned)socket, NULL, pool);
-	return rc;
-}
-
-static void
-find_time_stamps(struct port *port)
-{
-	int flag = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, NULL);
-
-	port->time_offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
-	if (flag < 0)
-		port->time_offset = -1;
-	else
-		port->time_flag = RTE_BIT64(flag);
+	if (params->owners == NULL)
+		return run(port, info, params, n_queues, NULL, what);
+	if (port_filled_by_others(info)) {
+		port->spread = info->max_rx_queues > 1 ? PORT_BY_OTHERS : PORT_ONE_QUEUE;
+		return run(port, info, params, info->max_rx_queues, NULL, what);
+	}
+	if (n_queues > 1) {
+		why = port_rss_lacks(info);
+		if (why == NULL && try_rss(port, info, params, n_queues, what, &why) == 0)
+			return 0;
+		LOG_INFO("port.rss",
+			 "port=%u queues=1 why=\"%s\" note=\"one worker receives and passes packets to the owners of "
+			 "their flows\"",
+			 port->id, why != NULL ? why : *what);
+	}
+	return run(port, info, params, 1, NULL, what);
 }
 
 static int
-bring_up(struct port *port, const struct rte_eth_dev_info *info, struct rte_mempool *pool, char *why, size_t why_size)
+bring_up(struct port *port, const struct rte_eth_dev_info *info, const struct port_params *params, char *why,
+	 size_t why_size)
 {
-	int rc = configure(port, info, pool);
+	const char *what;
+	int rc = run_as_can_be(port, info, params, &what);
 
 	if (rc != 0)
-		return fail(port, rc, "cannot be configured", why, why_size);
-	rc = set_up_queues(port, pool);
-	if (rc != 0)
-		return fail(port, rc, "its receive queues cannot be set up", why, why_size);
-	rc = rte_eth_dev_start(port->id);
-	if (rc != 0)
-		return fail(port, rc, "cannot be started", why, why_size);
-	check_rss(port, info);
+		return fail(port, rc, what, why, why_size);
+	/* Devices that strip VLAN tags unasked. */
+	if (!port->is_replay)
+		(void)rte_eth_dev_set_vlan_offload(port->id, 0);
 	rc = rte_eth_promiscuous_enable(port->id);
 	if (rc != 0 && rc != -ENOTSUP)
-		LOG_WARN("port.promiscuous", "port=%u error=\"%s\"", port->id, rte_strerror(-rc));
+		LOG_WARN("port.promiscuous", "port=%u error=\"%s\" note=\"only packets for this machine may come\"",
+			 port->id, rte_strerror(-rc));
 	return 0;
 }
 
 static void
-read_device(const struct port *port, uint64_t value[4])
+read_driver(const struct port *port, uint64_t value[4])
 {
 	struct rte_eth_stats stats = {0};
 
@@ -201,34 +171,54 @@ read_device(const struct port *port, uint64_t value[4])
 	value[BASE_NO_MBUF] = stats.rx_nombuf;
 }
 
+static void
+read_device(struct port *port, uint64_t value[4])
+{
+	uint64_t delivered, dropped;
+
+	read_driver(port, value);
+	/* The driver knows of no loss. */
+	if (port_sockets_read(port, &delivered, &dropped)) {
+		value[BASE_PACKETS] = delivered;
+		value[BASE_MISSED] = dropped;
+	}
+}
+
 int
-port_start(struct port *port, uint16_t id, uint16_t n_queues, struct rte_mempool *pool, char *why, size_t why_size)
+port_start_live(struct port *port, uint16_t id, const struct port_params *params, char *why, size_t why_size)
 {
 	struct rte_eth_dev_info info;
 	int rc;
 
-	*port = (struct port){.id = id, .n_queues = n_queues, .time_offset = -1};
+	*port = (struct port){.id = id, .time_offset = -1};
 	rc = rte_eth_dev_info_get(id, &info);
 	if (rc != 0)
 		return fail(port, rc, "gives no information", why, why_size);
 	identify(port, &info);
-	if (port->n_queues > info.max_rx_queues)
-		port->n_queues = info.max_rx_queues;
-	port->queue = rte_zmalloc_socket("port queues", port->n_queues * sizeof(*port->queue), RTE_CACHE_LINE_SIZE,
-					 rte_eth_dev_socket_id(id));
-	if (port->queue == NULL)
-		return fail(port, -ENOMEM, "no memory for its queues", why, why_size);
-	rc = bring_up(port, &info, pool, why, why_size);
+	rc = bring_up(port, &info, params, why, why_size);
 	if (rc != 0) {
 		rte_free(port->queue);
 		port->queue = NULL;
 		return rc;
 	}
-	find_time_stamps(port);
-	read_device(port, port->base);
 	snprintf(port->name, sizeof(port->name), "port %u", id);
 	counters_attach(&port->counters, port->name);
+	port_time_start(port);
+	port_sockets_find(port, &info);
+	read_device(port, port->base);
+	if (!port->is_replay) {
+		port_link_start(port, &info);
+		port_link_tick(port);
+	}
 	return 0;
+}
+
+int
+port_start(struct port *port, uint16_t id, uint16_t n_queues, struct rte_mempool *pool, char *why, size_t why_size)
+{
+	struct port_params params = {.n_queues = n_queues, .descriptors = DESCRIPTORS_DEFAULT, .pool = pool};
+
+	return port_start_live(port, id, &params, why, why_size);
 }
 
 static uint64_t
@@ -238,6 +228,16 @@ total_received(const struct port *port)
 
 	for (uint16_t queue = 0; queue < port->n_queues; queue++)
 		sum += port->queue[queue].received;
+	return sum;
+}
+
+static uint64_t
+total_far_stamps(const struct port *port)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t queue = 0; queue < port->n_queues; queue++)
+		sum += port->queue[queue].far_stamps;
 	return sum;
 }
 
@@ -258,6 +258,17 @@ port_read_stats(struct port *port)
 	COUNTER_SET(&port->counters, missed, now[BASE_MISSED]);
 	COUNTER_SET(&port->counters, errors, now[BASE_ERRORS]);
 	COUNTER_SET(&port->counters, no_mbuf, now[BASE_NO_MBUF]);
+	COUNTER_SET(&port->counters, far_stamps, total_far_stamps(port));
+}
+
+void
+port_tick(struct port *port)
+{
+	port_read_stats(port);
+	if (port->is_replay || port->queue == NULL)
+		return;
+	port_time_tick(port);
+	port_link_tick(port);
 }
 
 uint64_t
@@ -265,24 +276,42 @@ port_errors(const struct port *port)
 {
 	uint64_t now[4] = {0};
 
-	read_device(port, now);
+	read_driver(port, now);
 	return now[BASE_ERRORS] - port->base[BASE_ERRORS] + now[BASE_NO_MBUF] - port->base[BASE_NO_MBUF];
+}
+
+/* What is left in the queues; the kernel's ring has more than the driver tells. */
+static uint64_t
+count_unread(struct port *port)
+{
+	uint64_t left = 0, delivered, dropped;
+	int n;
+
+	if (port_sockets_read(port, &delivered, &dropped))
+		return delivered - port->base[BASE_PACKETS] - total_received(port);
+	for (uint16_t queue = 0; queue < port->n_queues; queue++) {
+		n = rte_eth_rx_queue_count(port->id, queue);
+		left += n > 0 ? (uint64_t)n : 0;
+	}
+	return left;
 }
 
 void
 port_stop(struct port *port)
 {
-	uint64_t left = 0;
-	int n;
+	uint64_t left;
 
 	if (port->queue == NULL)
 		return;
-	for (uint16_t queue = 0; !port->is_replay && queue < port->n_queues; queue++) {
-		n = rte_eth_rx_queue_count(port->id, queue);
-		left += n > 0 ? (uint64_t)n : 0;
-	}
+	left = port->is_replay ? 0 : count_unread(port);
+	port_link_stop(port);
+	/* Closes the sockets of net_af_packet: what they counted was read before. */
+	if (port->n_sockets > 0)
+		port_read_stats(port);
+	port->n_sockets = 0;
 	rte_eth_dev_stop(port->id);
-	port_read_stats(port);
+	if (port->socket_packets == 0)
+		port_read_stats(port);
 	COUNTER_SET(&port->counters, unread, left);
 }
 

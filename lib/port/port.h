@@ -1,18 +1,21 @@
 /* Ethdev ports as EAL gives them: vdevs and bound NICs.
  *
- * Threads: set-up and stop on the control thread; receiving on the workers, one queue each. Errors: a reason a user can
- * act on. The metadata of each received mbuf (struct packet_meta) is written by port_receive(): the packet's own stamp
- * where the driver gives one (net_pcap: microseconds, recognised by magnitude), else one clock read per burst. */
+ * Threads: set-up, tick and stop on the control thread; receiving on the workers, one queue each. Errors: a reason a
+ * user can act on. The metadata of each received mbuf (struct packet_meta) is written by port_receive(): the packet's
+ * own stamp where the device gives one (port_time.h), else one clock read per burst. */
 #ifndef PORT_H
 #define PORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "conf.h"
 #include "counters.h"
+#include "flow_owner.h"
 #include "packet.h"
+#include "port_time.h"
 
 struct rte_mempool;
 struct rte_mbuf;
@@ -31,31 +34,69 @@ struct port_needs {
 	uint32_t data_room_bytes; /* of its mbufs */
 	uint16_t descriptors;	  /* of each receive queue */
 	uint16_t held_mbufs;	  /* that each queue keeps: none when the driver copies */
-	uint16_t max_queues;
+	uint16_t n_queues;	  /* at most: one for each worker, or as many as somebody else fills */
 };
 
 /* 'descriptors' is how many the user wants. A negative errno: no such port. */
-int port_needs(uint16_t id, uint16_t descriptors, struct port_needs *);
+int port_needs(uint16_t id, uint16_t n_workers, uint16_t descriptors, struct port_needs *);
 
 struct port_queue;
+
+enum { PORT_CLOCKS = 8, PORT_SOCKETS_MAX = 16 };
+
+/* Who spreads flows over the queues. */
+enum port_spread {
+	PORT_ONE_QUEUE, /* nobody: the worker of the only queue passes packets to their owners */
+	PORT_BY_RSS,	/* the NIC, and owners follow it */
+	PORT_BY_OTHERS, /* the kernel or whoever fills the queues, in a way of their own: as with one queue */
+};
+
+enum port_link { PORT_LINK_UNKNOWN, PORT_LINK_UP, PORT_LINK_DOWN, PORT_LINK_GONE };
 
 struct port {
 	uint16_t id;
 	uint16_t n_queues;
-	uint16_t link_type;	  /* replay: per packet; others: LINK_ETHERNET */
-	bool is_replay;		  /* metadata comes with the mbuf */
-	bool is_capture_file;	  /* net_pcap with rx_pcap: runs on packet time, never says that it ended */
+	uint16_t link_type;   /* replay: per packet; others: LINK_ETHERNET */
+	bool is_replay;	      /* metadata comes with the mbuf */
+	bool is_capture_file; /* net_pcap with rx_pcap: runs on packet time, never says that it ended */
+	enum port_spread spread;
 	int time_offset;	  /* dynfield offset, or -1 */
 	uint64_t time_flag;	  /* ol_flags bit that says the field is valid */
 	struct counters counters; /* received, imissed, ierrors, rx_nombuf: port_read_stats() */
 	char name[16];		  /* "port 0" */
 	uint64_t base[4];	  /* what the device had counted when it started */
 	struct port_queue *queue; /* one for each receive queue, written by its worker only */
+
+	/* Control only, but for the clock, which workers read. */
+	struct device_clock clock[PORT_CLOCKS];
+	_Atomic unsigned clock_index; /* the newest */
+	bool has_clock, unit_reported;
+	enum port_link link;
+	bool link_interrupt;
+	_Atomic unsigned link_events; /* written by EAL's interrupt thread */
+	unsigned link_events_seen;
+	char device[16]; /* the kernel's name of it; "" for others */
+	int socket[PORT_SOCKETS_MAX];
+	unsigned n_sockets;
+	uint64_t socket_packets, socket_drops;
+};
+
+/* How a port is wanted. */
+struct port_params {
+	uint16_t n_queues;	    /* at most; the workers */
+	uint16_t descriptors;	    /* of each queue; port_needs() */
+	struct rte_mempool *pool;   /* all members but 'owners' are needed */
+	struct flow_owners *owners; /* NULL: no RSS. Else several queues where RSS fills them, and owners that follow */
 };
 
 /* Configures and starts an ethdev port with 'n_queues' receive queues (fewer when the device has fewer: port->n_queues
  * says). A negative errno and 'why'; then there is nothing to stop or close. */
 int port_start(struct port *, uint16_t id, uint16_t n_queues, struct rte_mempool *, char *why, size_t why_size);
+
+/* The same for a live port: as many queues as there are workers and as can be filled so that both directions of a flow
+ * come to one; what came of it is logged (port.rss, port.queues) and in port->spread. Drivers whose queues others fill
+ * get all the queues they have, even beyond 'n_queues'. */
+int port_start_live(struct port *, uint16_t id, const struct port_params *, char *why, size_t why_size);
 
 /* Nothing is received any more, and the counters are final. */
 void port_stop(struct port *);
@@ -64,6 +105,9 @@ void port_stop(struct port *);
 void port_close(struct port *);
 
 void port_read_stats(struct port *); /* into the ledger; control thread */
+
+/* What control does now and then (each half second): counters, the device's clock, the state of the link. */
+void port_tick(struct port *);
 
 /* The number of polls that failed or lost something: more than before means that a capture file is damaged. */
 uint64_t port_errors(const struct port *);

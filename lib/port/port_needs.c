@@ -19,6 +19,17 @@
 
 enum { TAP_DESCRIPTORS = PACKET_BYTES_MAX / 2048 + 2, DATA_ROOM_MAX = 65535, AF_PACKET_SLOT_DEFAULT = 2048 };
 
+bool
+port_filled_by_others(const struct rte_eth_dev_info *info)
+{
+	static const char *const drivers[] = {"net_af_packet", "net_af_xdp", "net_pcap", "net_ring", "net_vhost"};
+
+	for (size_t i = 0; i < RTE_DIM(drivers); i++)
+		if (strcmp(info->driver_name, drivers[i]) == 0)
+			return true;
+	return false;
+}
+
 /* The value of a driver argument, or 'otherwise'. */
 static unsigned long
 argument(const struct rte_eth_dev_info *info, const char *key, unsigned long otherwise)
@@ -47,7 +58,7 @@ data_room(uint16_t id, const struct rte_eth_dev_info *info)
 }
 
 int
-port_needs(uint16_t id, uint16_t descriptors, struct port_needs *needs)
+port_needs(uint16_t id, uint16_t n_workers, uint16_t descriptors, struct port_needs *needs)
 {
 	struct rte_eth_dev_info info;
 	uint16_t unused = 0;
@@ -65,7 +76,7 @@ port_needs(uint16_t id, uint16_t descriptors, struct port_needs *needs)
 		.data_room_bytes = data_room(id, &info),
 		.descriptors = descriptors,
 		.held_mbufs = descriptors,
-		.max_queues = info.max_rx_queues,
+		.n_queues = port_filled_by_others(&info) ? info.max_rx_queues : RTE_MIN(n_workers, info.max_rx_queues),
 	};
 	if (strcmp(info.driver_name, "net_af_packet") == 0 || strcmp(info.driver_name, "net_pcap") == 0)
 		needs->held_mbufs = 0;

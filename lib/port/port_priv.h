@@ -3,6 +3,7 @@
 #define PORT_PRIV_H
 
 #include <rte_common.h>
+#include <rte_ethdev.h>
 
 #include "port.h"
 
@@ -16,7 +17,29 @@ enum { PORT_FRAME_OVERHEAD = 26 };
 struct port_queue {
 	uint64_t clock_ns; /* greatest stamp so far */
 	uint64_t received;
+	uint64_t far_stamps; /* device stamps that no unit brings near the clock */
+	uint8_t unit;	     /* enum stamp_unit */
 } __rte_cache_aligned;
+
+/* Software drivers whose queues somebody else fills. */
+bool port_filled_by_others(const struct rte_eth_dev_info *);
+
+/* Offloads, frame size, queues: 'rss' is NULL without RSS. 0, or a negative errno and 'what' failed. */
+int port_configure(struct port *, const struct rte_eth_dev_info *, const struct port_params *,
+		   const struct rte_eth_rss_conf *rss, const char **what);
+
+/* Time stamps: after the device was started, and whenever control looks. */
+void port_time_start(struct port *);
+void port_time_tick(struct port *);
+
+/* The link. */
+void port_link_start(struct port *, const struct rte_eth_dev_info *);
+void port_link_tick(struct port *);
+void port_link_stop(struct port *);
+
+/* What the kernel counted on the sockets of net_af_packet, which does not ask. False: no such sockets. */
+void port_sockets_find(struct port *, const struct rte_eth_dev_info *);
+bool port_sockets_read(struct port *, uint64_t *delivered, uint64_t *dropped);
 
 /* ASan: nobody may touch an mbuf's head- and tailroom; or everybody may touch all of it. */
 void port_poison(struct rte_mbuf *);

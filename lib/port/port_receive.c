@@ -1,9 +1,8 @@
 /* Receiving: a burst and the time of each packet.
  *
- * A driver that stamps its packets sets a flag in each; of those in reach only net_pcap does, in microseconds (from
- * DPDK 26.07 on in nanoseconds), so the unit is told by the magnitude. A capture file's stamps are taken as they are.
- * On a live port a stamp far from the wall clock is a free-running counter of the NIC: packets get the wall clock then,
- * read once a burst.
+ * A device that stamps its packets sets a flag in each. A capture file's stamps (net_pcap) are taken as they are. On a
+ * live port the unit is told by the first stamp, and each must be near the wall clock, or the packet gets that, read
+ * once a burst (port_time.h).
  *
  * The clock that goes with a packet is the greatest stamp of those before it on the same queue (DESIGN 2). */
 #include <rte_ethdev.h>
@@ -14,30 +13,34 @@
 #include "poison.h"
 #include "port_priv.h"
 
-/* In microseconds the year 5138, in nanoseconds March 1973. */
-static const uint64_t smallest_ns = UINT64_C(100000000000000000);
-static const uint64_t plausible_ns = 24 * 3600 * NS_PER_S;
-
 static uint64_t
-stamp_ns(const struct port *port, const struct rte_mbuf *m, uint64_t wall_ns)
+device_stamp_ns(const struct port *port, struct port_queue *queue, const struct rte_mbuf *m, uint64_t wall_ns)
 {
-	uint64_t stamp;
+	const struct device_clock *clock = &port->clock[atomic_load_explicit(&port->clock_index, memory_order_acquire)];
+	uint64_t stamp = *RTE_MBUF_DYNFIELD(m, port->time_offset, const rte_mbuf_timestamp_t *), time_ns;
 
+	if (unlikely(queue->unit == STAMP_UNKNOWN))
+		queue->unit = (uint8_t)stamp_detect(stamp, wall_ns, clock);
+	time_ns = stamp_ns((enum stamp_unit)queue->unit, stamp, clock);
+	if (queue->unit == STAMP_FILE || likely(stamp_is_near(time_ns, wall_ns)))
+		return time_ns;
+	queue->far_stamps++;
+	return wall_ns;
+}
+
+static inline uint64_t
+time_of(const struct port *port, struct port_queue *queue, const struct rte_mbuf *m, uint64_t wall_ns)
+{
 	if (port->time_offset < 0 || (m->ol_flags & port->time_flag) == 0)
 		return wall_ns;
-	stamp = *RTE_MBUF_DYNFIELD(m, port->time_offset, const rte_mbuf_timestamp_t *);
-	if (stamp < smallest_ns)
-		stamp *= NS_PER_US;
-	if (!port->is_capture_file && stamp - (wall_ns - plausible_ns) > 2 * plausible_ns)
-		return wall_ns;
-	return stamp;
+	return device_stamp_ns(port, queue, m, wall_ns);
 }
 
 static void
 set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, uint64_t wall_ns)
 {
 	struct packet_meta *meta = rte_mbuf_to_priv(m);
-	uint64_t time_ns = stamp_ns(port, m, wall_ns);
+	uint64_t time_ns = time_of(port, queue, m, wall_ns);
 
 	*meta = (struct packet_meta){
 		.time_ns = time_ns,

@@ -182,12 +182,12 @@ TEST(an_interface_becomes_a_port_with_what_it_needs)
 	EXPECT(parse("net_null_interface,size=100"));
 	REQUIRE(interface_attach(&in, &conf, 0, 1, why, sizeof(why)) == 0);
 	REQUIRE(rte_eth_dev_get_port_by_name("net_null_interface", &id) == 0);
-	EXPECT_EQ(port_needs(id, 2048, &needs), 0);
+	EXPECT_EQ(port_needs(id, 4, 2048, &needs), 0);
 	EXPECT_EQ(needs.data_room_bytes, RTE_MBUF_DEFAULT_BUF_SIZE);
 	EXPECT_EQ(needs.descriptors, 2048);
-	EXPECT(needs.max_queues > 1);
+	EXPECT_EQ(needs.n_queues, 4);
 	rte_eal_hotplug_remove("vdev", "net_null_interface");
-	EXPECT(port_needs(99, 2048, &needs) < 0);
+	EXPECT(port_needs(99, 4, 2048, &needs) < 0);
 	EXPECT(parse("net_nosuchdriver0"));
 	EXPECT(interface_attach(&in, &conf, 0, 1, why, sizeof(why)) < 0);
 	EXPECT(strstr(why, "net_nosuchdriver0") != NULL);

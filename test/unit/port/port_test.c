@@ -129,17 +129,41 @@ TEST(an_endless_capture_file_is_live)
 	unlink(path);
 }
 
-TEST(several_queues_have_a_symmetric_rss_key)
+static struct flow_owners owners;
+
+static bool
+plug_live(const char *name, const char *arguments, unsigned n_workers)
+{
+	struct port_params params = {.n_queues = (uint16_t)n_workers, .descriptors = 512, .owners = &owners};
+	uint16_t id;
+
+	test_eal();
+	flow_owners_init(&owners, n_workers);
+	params.pool = pool = port_pool_create("port test", 4095, 1, 0);
+	if (rte_eal_hotplug_add("vdev", name, arguments) != 0 || rte_eth_dev_get_port_by_name(name, &id) != 0)
+		return false;
+	return port_start_live(&port, id, &params, why, sizeof(why)) == 0;
+}
+
+TEST(several_queues_have_a_symmetric_rss_key_and_owners_that_follow)
 {
 	uint8_t key[64] = {0};
 	struct rte_eth_rss_conf rss = {.rss_key = key, .rss_key_len = sizeof(key)};
 	struct rte_mbuf *m[BURST_MAX];
+	unsigned of_worker[2] = {0};
 
-	REQUIRE(plug("net_null_test", "size=300", 2));
+	REQUIRE(plug_live("net_null_test", "size=300", 2));
 	EXPECT_EQ(port.n_queues, 2);
+	EXPECT_EQ(port.spread, PORT_BY_RSS);
 	EXPECT(rte_eth_dev_rss_hash_conf_get(port.id, &rss) == 0);
 	for (unsigned i = 0; i < 40; i++)
 		EXPECT_EQ(key[i], i % 2 == 0 ? 0x6d : 0x5a);
+	EXPECT(owners.by_rss);
+	EXPECT_EQ(owners.slot_mask, 127); /* net_null's table */
+	for (unsigned i = 0; i < 128; i++)
+		of_worker[owners.slot[i]]++;
+	EXPECT_EQ(of_worker[0], 64);
+	EXPECT_EQ(of_worker[1], 64);
 	for (uint16_t queue = 0; queue < 2; queue++) {
 		uint16_t n = port_receive(&port, queue, m, BURST_MAX);
 
@@ -152,8 +176,71 @@ TEST(several_queues_have_a_symmetric_rss_key)
 		}
 		port_free_burst(m, n);
 	}
-	port_read_stats(&port);
+	port_tick(&port);
 	EXPECT_EQ(counters_total("port.received"), 2 * BURST_MAX);
+	EXPECT_EQ(counters_total("port.link_up"), 1);
+	unplug("net_null_test");
+}
+
+TEST(one_worker_has_no_rss)
+{
+	REQUIRE(plug_live("net_null_test", "size=300", 1));
+	EXPECT_EQ(port.n_queues, 1);
+	EXPECT_EQ(port.spread, PORT_ONE_QUEUE);
+	EXPECT(!owners.by_rss);
+	unplug("net_null_test");
+}
+
+TEST(a_device_without_rss_has_one_queue)
+{
+	REQUIRE(plug_live("net_memif_test", "role=server,socket=/tmp/shrike-port-test.sock,socket-abstract=no", 4));
+	EXPECT_EQ(port.n_queues, 1);
+	EXPECT_EQ(port.spread, PORT_ONE_QUEUE);
+	EXPECT(!owners.by_rss);
+	unplug("net_memif_test");
+	unlink("/tmp/shrike-port-test.sock");
+}
+
+TEST(queues_that_others_fill_are_all_read)
+{
+	char path[64], arguments[256];
+	struct rte_mbuf *m[4];
+
+	b = (struct build){0};
+	put_pcap_header(&b, 0xa1b2c3d4, LINK_ETHERNET);
+	put_pcap_record(&b, 1, 0, 60, 60, 0);
+	build_write(&b, b.n, path);
+	snprintf(arguments, sizeof(arguments), "rx_pcap=%s,rx_pcap=%s,rx_pcap=%s", path, path, path);
+	REQUIRE(plug_live("net_pcap_test", arguments, 1));
+	EXPECT_EQ(port.n_queues, 3);
+	EXPECT_EQ(port.spread, PORT_BY_OTHERS);
+	for (uint16_t queue = 0; queue < 3; queue++) {
+		EXPECT_EQ(port_receive(&port, queue, m, 4), 1);
+		port_free_burst(m, 1);
+	}
+	unplug("net_pcap_test");
+	unlink(path);
+}
+
+TEST(a_live_link_that_goes_is_counted)
+{
+	uint64_t before;
+
+	REQUIRE(plug_live("net_null_test", "size=60", 1));
+	before = counters_total("port.link_changes");
+	EXPECT_EQ(port.link, PORT_LINK_UP);
+	snprintf(port.device, sizeof(port.device), "no-such-device");
+	port_tick(&port);
+	EXPECT_EQ(port.link, PORT_LINK_GONE);
+	EXPECT_EQ(counters_total("port.link_changes"), before + 1);
+	EXPECT_EQ(counters_total("port.link_up"), 0);
+	port_tick(&port);
+	EXPECT_EQ(counters_total("port.link_changes"), before + 1);
+	snprintf(port.device, sizeof(port.device), "lo");
+	port_tick(&port);
+	EXPECT(port.link == PORT_LINK_UP || port.link == PORT_LINK_DOWN);
+	EXPECT_EQ(counters_total("port.link_changes"), before + 2);
+	port.device[0] = '\0';
 	unplug("net_null_test");
 }
 
