@@ -21,10 +21,12 @@ enum long_only {
 	OPT_EXIT_IDLE,
 	OPT_FLUSH,
 	OPT_IGNORE_ERRORS,
+	OPT_INSECURE,
 	OPT_LIST_FIELDS,
 	OPT_LIST_PARSERS,
 	OPT_LIST_SETTINGS,
 	OPT_NO_LOCK,
+	OPT_NO_REFRESH,
 	OPT_NO_SPI,
 	OPT_NOTHING,
 	OPT_NOT_YET,
@@ -82,11 +84,11 @@ static const struct option long_options[] = {
 	{"help", no_argument, NULL, 'h'},
 	{"scheme", no_argument, NULL, OPT_NOTHING},
 	{"libpcap", no_argument, NULL, OPT_NOTHING},
-	{"norefresh", no_argument, NULL, OPT_NOTHING},
+	{"norefresh", no_argument, NULL, OPT_NO_REFRESH},
 	{"nostats", no_argument, NULL, OPT_NOTHING},
 	{"monitor", no_argument, NULL, OPT_NOT_YET},
 	{"host", required_argument, NULL, OPT_NOT_YET},
-	{"insecure", no_argument, NULL, OPT_NOT_YET},
+	{"insecure", no_argument, NULL, OPT_INSECURE},
 	{"provider", required_argument, NULL, OPT_NOT_YET},
 	{"profile", required_argument, NULL, OPT_NOT_YET},
 	{"command", required_argument, NULL, OPT_NOT_YET},
@@ -124,6 +126,8 @@ static const char help_text[] =
 	"      --dry-run           store nothing: no pcap, no database\n"
 	"      --records FILE      session records as JSON lines to FILE (- is standard output)\n"
 	"      --nospi             make no records\n"
+	"      --norefresh         do not let Elasticsearch make everything visible to searches at the end\n"
+	"      --insecure          do not check the certificate of Elasticsearch\n"
 	"      --nolockpcap        files read in place may be expired by the viewer\n"
 	"  -t, --tag TAG           add a tag to every session; may be repeated\n"
 	"      --op FIELD=VALUE    set a field of every session; may be repeated\n"
@@ -246,6 +250,10 @@ apply_argument(struct options *o, int option, const char *argument)
 		return list_append(&o->tags, argument);
 	case 'o':
 		return list_append(&o->overrides, argument);
+	case OPT_INSECURE:
+		return list_append(&o->overrides, "elasticsearchInsecure=true");
+	case OPT_NO_REFRESH:
+		return list_append(&o->overrides, "elasticsearchRefresh=false");
 	case OPT_OP:
 		return list_append(&o->operations, argument);
 	case OPT_RECORDS:

@@ -124,7 +124,7 @@ fill(struct sensor *s)
 	conf_fill(conf, &dedup_settings_group, &s->dedup_conf);
 	conf_fill(conf, &writer_settings_group, &s->writer_conf);
 	conf_fill(conf, &document_settings_group, &s->document_conf);
-	conf_fill(conf, &export_settings_group, &s->export_conf);
+	export_conf_fill(conf, &s->export_conf);
 	s->port_conf.snap_bytes = s->writer_conf.snap_length;
 	s->session_conf.dry_run = o->dry_run;
 	s->session_conf.tags = (struct conf_list){.item = o->tags.item, .n = o->tags.n};

@@ -124,6 +124,7 @@ struct sink_kind {
 	const char *name;
 	unsigned max_batches; /* most that write() takes at once; 0 means 1 */
 	bool wants_columns;   /* uses more of a row than its place and id */
+	bool is_shared;	      /* other sensors write to the same store */
 	enum sink_spooling spooling;
 
 	void *(*create)(const struct sink_params *, char *why, size_t why_size); /* NULL: 'why' has the reason */
@@ -139,6 +140,9 @@ struct sink_kind {
 	/* A bounded piece of the sink's own work, after each write and when idle; 'at_exit': all of it that has to be
 	 * done before the end. 1: there is more, 0: nothing left. May be NULL. */
 	int (*maintain)(void *, bool at_exit);
+
+	/* Told to stop at once: write() and all others end soon, with an error. Any thread. May be NULL. */
+	void (*interrupt)(void *);
 
 	/* Every files document of this node, oldest number first. On the control thread, before create(): has a
 	 * connection of its own. 0 or -errno (-ENOENT: there is no store yet). May be NULL. */
@@ -179,6 +183,9 @@ struct export_conf {
 	bool live;		  /* not a replay */
 };
 extern const struct setting_group export_settings_group;
+
+/* conf_fill(), and what follows: a conf that names a database and no sinks wants that database, as Arkime's do. */
+void export_conf_fill(const struct conf *, struct export_conf *);
 
 struct exporter_params {
 	const struct conf *conf;

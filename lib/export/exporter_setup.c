@@ -20,8 +20,10 @@ enum { ABANDONED_WAIT_S = 2 };
 static const char *const spool_words[] = {"auto", "always", "never", NULL};
 
 static const struct setting export_settings[] = {
-	SETTING_LIST(struct export_conf, sinks, "sinks", "sqlite",
-		     "where records go: sqlite, ndjson, zmq; several at once"),
+	SETTING_LIST(
+		struct export_conf, sinks, "sinks", "sqlite",
+		"where records go: sqlite, ndjson, elasticsearch, zmq; several at once (elasticsearch when that is "
+		"set and this is not)"),
 	SETTING_U32(struct export_conf, batch_bytes, "exportBatchBytes", 262144, 4096, 16777216, "bytes",
 		    "documents are handed to the sinks in batches of this size"),
 	SETTING_U32(struct export_conf, n_batches, "exportBatches", 64, 2, 4096, "",
@@ -41,6 +43,16 @@ static const struct setting export_settings[] = {
 		    "folder for what is kept between runs, such as file numbers when no sink keeps them"),
 };
 SETTINGS(export, "Records and where they go", export_settings);
+
+void
+export_conf_fill(const struct conf *conf, struct export_conf *out)
+{
+	static const char *database[] = {"elasticsearch"};
+
+	conf_fill(conf, &export_settings_group, out);
+	if (conf_is_set(conf, "elasticsearch") && !conf_is_set(conf, "sinks"))
+		out->sinks = (struct conf_list){.item = database, .n = 1};
+}
 
 static const struct sink_kind *
 find_kind(const char *name)
@@ -88,6 +100,23 @@ set_up_spool(const struct exporter *e, struct sink_setup *setup)
 	setup->queue_batches = RTE_MIN(c->queue_batches, RTE_MAX(share, 1u));
 }
 
+/* Whose file numbers count: those of a store that others write to as well come before those of this machine. */
+static bool
+is_keeper(const struct exporter *e, const struct sink_kind *kind)
+{
+	const struct conf_list *sinks = &e->params.export_conf->sinks;
+
+	if (e->numbers == NULL || e->keeper != NULL || kind->take_file_numbers == NULL)
+		return false;
+	for (unsigned i = 0; i < sinks->n && !kind->is_shared; i++) {
+		const struct sink_kind *other = find_kind(sinks->item[i]);
+
+		if (other != NULL && other->is_shared && other->take_file_numbers != NULL)
+			return false;
+	}
+	return true;
+}
+
 /* 'target' as in struct sink_params. */
 static bool
 add_sink(struct exporter *e, const struct sink_kind *kind, const char *target, char *why, size_t why_size)
@@ -108,7 +137,7 @@ add_sink(struct exporter *e, const struct sink_kind *kind, const char *target, c
 	}
 	if (has_spool(e, kind, target))
 		set_up_spool(e, &setup);
-	if (e->numbers != NULL && e->keeper == NULL && kind->take_file_numbers != NULL)
+	if (is_keeper(e, kind))
 		setup.numbers = e->numbers;
 	s = sink_create(&setup, why, why_size);
 	if (s == NULL)

@@ -790,6 +790,8 @@ void
 sink_abandon(struct sink *s)
 {
 	atomic_store(&s->abandoned, true);
+	if (s->kind->interrupt != NULL)
+		s->kind->interrupt(s->state);
 	if (s->spool != NULL)
 		sink_spool_abandon(s->spool);
 	waker_wake_always(&s->waker);

@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""A strict Elasticsearch for tests: takes bulk requests, keeps what it took on disk, and fails as it is told to.
+
+  bulk_server.py FOLDER [PORT]      prints its port; 127.0.0.1 only
+
+What it took is in FOLDER/store.ndjson, one {"index":..,"id":..,"version":..,"doc":..} a line ("doc": null when it went), which it
+reads again after a kill -9. What a client did wrong is in FOLDER/violations: a test expects that file to be empty.
+
+Faults are in FOLDER/faults.json, read before each request; probabilities are from 0 to 1:
+  request_429, request_503          whole requests are refused
+  item_429, item_503                items are
+  item_400                          so are these documents, always the same ones, for ever ("mapper_parsing_exception")
+  cut                               items are taken, half of the answer is sent
+  lost                              items are taken, no answer is sent
+  garbage                           items are taken, the answer is no JSON
+  short                             items are taken, the answer is of fewer items
+  stall, stall_s                    the answer comes so much later
+  slow_bytes_s                      bodies are read so slowly
+  max_bytes                         larger bodies are refused with 413
+  authorization                     what the header has to say, else 401
+  no_schema                         the template is not there
+"""
+import gzip
+import hashlib
+import http.server
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+SCHEMA = 86
+
+
+class Store:
+    """Documents by index and id, in memory and in a file that only grows."""
+
+    def __init__(self, folder):
+        self.lock = threading.Lock()
+        self.documents = {}
+        path = os.path.join(folder, "store.ndjson")
+        if os.path.exists(path):
+            with open(path, "rb") as f:
+                data = f.read()
+            whole = data.rfind(b"\n") + 1
+            for line in data[:whole].splitlines():
+                entry = json.loads(line)
+                self.documents[entry["index"], entry["id"]] = (entry["version"], entry["doc"])
+            if whole < len(data):
+                os.truncate(path, whole)
+        self.file = open(path, "ab", buffering=0)
+
+    def put(self, changes):
+        """All of a request at once, before its answer: what a client was told is there after a kill -9."""
+        lines = []
+        for index, key, version, document in changes:
+            self.documents[index, key] = (version, document)
+            lines.append(json.dumps({"index": index, "id": key, "version": version, "doc": document}))
+        if lines:
+            self.file.write(("\n".join(lines) + "\n").encode())
+
+    def get(self, index, key):
+        return self.documents.get((index, key))
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, folder, port):
+        self.folder = folder
+        self.store = Store(folder)
+        self.random = random.Random(7)
+        self.n_ids = 0
+        super().__init__(("127.0.0.1", port), Handler)
+
+    def handle_error(self, request, address):
+        pass  # a client that went away
+
+    def faults(self):
+        try:
+            with open(os.path.join(self.folder, "faults.json")) as f:
+                return json.load(f)
+        except FileNotFoundError:
+            return {}
+
+    def violation(self, text):
+        with open(os.path.join(self.folder, "violations"), "a") as f:
+            f.write(text.replace("\n", " ")[:400] + "\n")
+
+
+class Refused(Exception):
+    pass
+
+
+def index_alias(index):
+    return re.sub(r"_v\d+$", "", index)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *arguments):
+        pass
+
+    # ---- requests
+
+    def body(self):
+        n = int(self.headers.get("Content-Length") or 0)
+        slow = self.faults.get("slow_bytes_s")
+        data = b""
+        while len(data) < n:
+            piece = self.rfile.read(min(n - len(data), max(1, slow // 10)) if slow else n - len(data))
+            if not piece:
+                raise Refused
+            data += piece
+            if slow:
+                time.sleep(0.1)
+        encoding = self.headers.get("Content-Encoding")
+        if encoding == "gzip":
+            return gzip.decompress(data)
+        if encoding == "zstd":
+            return subprocess.run(["zstd", "-dcq"], input=data, stdout=subprocess.PIPE, check=True).stdout
+        if encoding:
+            self.violation(f"Content-Encoding {encoding}")
+        return data
+
+    def violation(self, text):
+        self.server.violation(f"{self.command} {self.path}: {text}")
+
+    def chance(self, name):
+        p = self.faults.get(name)
+        if not p:
+            return False
+        with self.server.store.lock:
+            return self.server.random.random() < p
+
+    def answer(self, status, content, cut=False):
+        data = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data[:len(data) // 2] if cut else data)
+        if cut:
+            self.wfile.flush()
+            self.close_connection = True
+
+    def error(self, status, kind, reason=""):
+        self.answer(status, {"error": {"root_cause": [{"type": kind, "reason": reason}], "type": kind, "reason": reason}, "status": status})
+
+    def serve(self):
+        self.faults = self.server.faults()
+        try:
+            body = self.body()
+        except Refused:
+            self.close_connection = True
+            return
+        path, _, query = self.path.partition("?")
+        self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        wanted = self.faults.get("authorization")
+        if wanted and self.headers.get("Authorization") != wanted:
+            self.error(401, "security_exception", "missing authentication credentials")
+            return
+        parts = [urllib.parse.unquote(p) for p in path.strip("/").split("/")]
+        if parts[-1] == "_bulk":
+            self.bulk(body)
+        elif parts[0] == "_template":
+            self.template(parts[1])
+        elif parts[0] == "_cat":
+            self.answer(200, [{"cluster": "test", "status": "green"}])
+        elif parts[-1] == "_refresh":
+            self.answer(200, {"_shards": {"failed": 0}})
+        elif parts[-1] == "_search":
+            self.search(parts[0], body)
+        elif len(parts) == 3 and parts[1] in ("_doc", "_update"):
+            self.document(parts[0], parts[1], parts[2], body)
+        else:
+            self.violation("unknown request")
+            self.error(400, "illegal_argument_exception", "unknown request")
+
+    do_GET = do_POST = do_PUT = do_HEAD = serve
+
+    # ---- single documents
+
+    def template(self, name):
+        if self.faults.get("no_schema"):
+            self.answer(404, {})
+        else:
+            self.answer(200, {name: {"mappings": {"_meta": {"molochDbVersion": SCHEMA}}}})
+
+    def search(self, index, body):
+        request = json.loads(body) if body else {}
+        found = [(key, doc) for (i, key), (_, doc) in list(self.server.store.documents.items()) if i == index]
+        clauses = request.get("query", {}).get("bool", {}).get("filter", [])
+        for clause in clauses:
+            for name, value in clause.get("term", {}).items():
+                found = [(k, d) for k, d in found if d.get(name) == value]
+            for name, value in clause.get("range", {}).items():
+                found = [(k, d) for k, d in found if d.get(name, 0) > value["gt"]]
+        if "sort" in request:
+            name = next(iter(request["sort"][0]))
+            found.sort(key=lambda kd: kd[1].get(name, 0))
+        size = int(self.query.get("size") or request.get("size", 10))
+        self.answer(200, {"hits": {"hits": [{"_index": index, "_id": k, "_source": d} for k, d in found[:size]]}})
+
+    def document(self, index, operation, key, body):
+        store = self.server.store
+        with store.lock:
+            old = store.get(index, key)
+            if self.command == "GET":
+                reply = (404, {"found": False}) if old is None else (200, {"found": True, "_version": old[0], "_source": old[1]})
+            elif operation == "_update":
+                reply = self.update(index, key, json.loads(body), old)
+            else:
+                reply = self.replace(index, key, json.loads(body), old)
+        self.answer(*reply)
+
+    def replace(self, index, key, document, old):
+        version = (old[0] if old else 0) + 1
+        if self.query.get("version_type") == "external":
+            asked = int(self.query["version"])
+            if asked < version:
+                return 409, {"error": {"type": "version_conflict_engine_exception"}, "status": 409}
+            version = asked
+        self.server.store.put([(index, key, version, document)])
+        return (200 if old else 201), {"_version": version}
+
+    def update(self, index, key, request, old):
+        if old is None and "upsert" not in request and not request.get("doc_as_upsert"):
+            return 404, {"error": {"type": "document_missing_exception"}, "status": 404}
+        document = {**old[1], **request["doc"]} if old else request.get("upsert", request["doc"])
+        self.server.store.put([(index, key, (old[0] if old else 0) + 1, document)])
+        return (200 if old else 201), {"_version": 1}
+
+    # ---- bulk
+
+    def bulk(self, body):
+        if self.headers.get("Content-Type") != "application/x-ndjson":
+            self.violation(f"Content-Type {self.headers.get('Content-Type')}")
+        if self.faults.get("max_bytes") and len(body) > self.faults["max_bytes"]:
+            self.error(413, "content_too_long_exception")
+            return
+        if self.chance("request_429"):
+            self.error(429, "es_rejected_execution_exception", "queue is full")
+            return
+        if self.chance("request_503"):
+            self.error(503, "unavailable_shards_exception", "no")
+            return
+        items = self.items(body)
+        if items is None:
+            self.error(400, "illegal_argument_exception", "The bulk request must be terminated by a newline")
+            return
+        refused = [(self.chance("item_429") and 429) or (self.chance("item_503") and 503) for _ in items]
+        stall = self.chance("stall")
+        lost, cut, garbage, short = (self.chance(n) for n in ("lost", "cut", "garbage", "short"))
+        with self.server.store.lock:
+            answers = self.take(items, refused)
+        if stall:
+            time.sleep(self.faults.get("stall_s", 10))
+        if lost:
+            self.close_connection = True
+            return
+        if short:
+            answers = answers[:-1]
+        errors = any("error" in next(iter(a.values())) for a in answers)
+        content = {"took": 1, "errors": errors, "items": answers}
+        self.answer(200, b"<html>gateway</html>" if garbage else content, cut)
+
+    def items(self, body):
+        """[(operation, its parameters, document)], or None when this is no bulk request."""
+        if not body.endswith(b"\n"):
+            self.violation("does not end with a newline")
+            return None
+        lines = body.split(b"\n")[:-1]
+        if not lines or len(lines) % 2:
+            self.violation(f"{len(lines)} lines")
+            return None
+        items = []
+        for action, text in zip(lines[::2], lines[1::2]):
+            try:
+                (operation, parameters), = json.loads(action).items()
+                document = json.loads(text)
+            except ValueError as e:
+                self.violation(f"{e}: {action[:100]!r} {text[:100]!r}")
+                return None
+            if operation not in ("create", "index", "update") or "_index" not in parameters or not isinstance(document, dict):
+                self.violation(f"action {action[:200]!r}")
+                return None
+            items.append((operation, parameters, document))
+        names = [p["_id"] for o, p, _ in items if o == "create" and "_id" in p]
+        if len(set(names)) != len(names):
+            self.violation("an id twice in one request")
+        return items
+
+    def is_poison(self, key):
+        return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) / 2**32 < self.faults.get("item_400", 0)
+
+    def take(self, items, refused):
+        answers, changes = [], []
+        for (operation, parameters, document), status in zip(items, refused):
+            index, key = parameters["_index"], parameters.get("_id")
+            if key is None:
+                self.server.n_ids += 1
+                key = f"made-{os.getpid()}-{self.server.n_ids}"
+            if operation == "create" and self.is_poison(key):
+                answers.append(self.item(operation, 400, "mapper_parsing_exception", "failed to parse field"))
+            elif status:
+                answers.append(self.item(operation, status, "es_rejected_execution_exception", "rejected"))
+            elif operation == "create" and self.server.store.get(index, key) is not None:
+                answers.append(self.item(operation, 409, "version_conflict_engine_exception", "document already exists"))
+            else:
+                old = self.server.store.get(index, key)
+                if operation == "update":
+                    document = {**old[1], **document["doc"]} if old else document.get("upsert", document["doc"])
+                changes.append((index, key, (old[0] if old else 0) + 1, document))
+                self.server.store.documents[index, key] = changes[-1][2:]
+                answers.append(self.item(operation, 200 if old else 201))
+        self.server.store.put(changes)
+        return answers
+
+    @staticmethod
+    def item(operation, status, kind=None, reason=None):
+        return {operation: {"status": status, "error": {"type": kind, "reason": reason}} if kind else {"status": status}}
+
+
+def main():
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+    server = Server(folder, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
