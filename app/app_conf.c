@@ -2,6 +2,7 @@
 #include "app_conf.h"
 
 static const char *const idle_words[] = {"auto", "spin", "pause", "sleep", NULL};
+static const char *const telemetry_words[] = {"auto", "on", "off", NULL};
 
 static const struct setting app_settings[] = {
 	SETTING_U32(struct app_conf, lcores, "lcores", 0, 0, 128, "",
@@ -11,6 +12,8 @@ static const struct setting app_settings[] = {
 	SETTING_ENUM(
 		struct app_conf, idle, "idle", "auto", idle_words,
 		"what an lcore does that finds no work; auto: sleep in a replay or when lcores share CPUs, else pause"),
+	SETTING_ENUM(struct app_conf, telemetry, "telemetry", "auto", telemetry_words,
+		     "DPDK's telemetry socket, with /shrike/...: on or off; auto: on live, off in a replay"),
 	SETTING_U32(
 		struct app_conf, max_sessions, "maxSessions", 4000000, 64, 400000000, "sessions",
 		"most sessions open at once, of all workers and types; beyond that the longest idle are saved early"),

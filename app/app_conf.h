@@ -6,9 +6,12 @@
 
 enum idle_mode { IDLE_AUTO, IDLE_SPIN, IDLE_PAUSE, IDLE_SLEEP };
 
+enum telemetry_mode { TELEMETRY_AUTO, TELEMETRY_ON, TELEMETRY_OFF };
+
 struct app_conf {
 	uint32_t lcores, workers; /* 0: by the machine */
 	int idle;
+	int telemetry;
 	uint32_t max_sessions;
 	uint32_t n_mbufs; /* 0: by ports, rings and bursts */
 	uint32_t record_chunks;

@@ -254,6 +254,7 @@ control_add_roles(struct sensor *s)
 		role_plan_add(plan, ROLE_WORKER, i, &(struct role){"worker", poll_worker, s->worker[i]});
 	role_plan_add(plan, ROLE_WRITER, 0, &(struct role){"writer", poll_writer, s->writer});
 	role_plan_add(plan, ROLE_EXPORTER, 0, &(struct role){"exporter", poll_exporter, s});
+	role_plan_add(plan, ROLE_CONTROL, 0, &(struct role){"stats", stats_poll, s->stats});
 }
 
 /* After a second signal: no more sessions are saved, but every pcap file gets its true length. */
@@ -286,6 +287,7 @@ sensor_run(struct sensor *s)
 		close_files(s);
 	for (unsigned i = 0; i < s->n_ports; i++)
 		port_stop(&s->port[i]);
+	stats_finish(s->stats);
 	if (error != 0) {
 		LOG_ERROR("control.lcore", "error=\"%s\"", strerror(-error));
 		return EXIT_ENVIRONMENT;

@@ -1,8 +1,8 @@
 /* Starting EAL.
  *
  * A replay never takes anything that another process could miss: --in-memory (no files in hugetlbfs, no shared prefix),
- * no PCI devices, no telemetry socket, and --no-huge when no hugepages are free. Then it says so: without hugepages
- * everything works, several times slower (PERFORMANCE B.2: all mbufs at the same page offset). */
+ * no PCI devices, no telemetry socket unless asked for, and --no-huge when no hugepages are free. Then it says so:
+ * without hugepages everything works, several times slower (PERFORMANCE B.2: all mbufs at the same page offset). */
 #include "eal.h"
 
 #include <sched.h>
@@ -110,6 +110,25 @@ add_devices(struct arguments *a, const struct interfaces *interfaces)
 		add(a, "--no-pci");
 }
 
+static bool
+has_argument(const struct options *o, const char *name)
+{
+	for (int i = 1; i < o->eal_argc; i++)
+		if (strcmp(o->eal_argv[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* EAL has its telemetry unless told otherwise. */
+static void
+add_telemetry(struct arguments *a, const struct options *o, const struct app_conf *conf)
+{
+	bool wanted = conf->telemetry == TELEMETRY_ON || (conf->telemetry == TELEMETRY_AUTO && !options_is_replay(o));
+
+	if (!wanted && !has_argument(o, "--telemetry") && !has_argument(o, "--no-telemetry"))
+		add(a, "--no-telemetry");
+}
+
 static void
 own_arguments(struct arguments *a, const struct options *o, const struct app_conf *conf,
 	      const struct interfaces *interfaces, size_t memory_bytes, struct eal_state *state)
@@ -122,7 +141,7 @@ own_arguments(struct arguments *a, const struct options *o, const struct app_con
 	add_lcores(a, n_lcores, state);
 	add_devices(a, interfaces);
 	if (options_is_replay(o))
-		add(a, "--no-telemetry");
+		add_telemetry(a, o, conf);
 	state->huge = free_hugepages() * HUGE_PAGE_MB > (memory_bytes >> 20) + 2 * HUGE_PAGE_MB;
 	if (state->huge) {
 		add(a, "--in-memory");
@@ -135,15 +154,6 @@ own_arguments(struct arguments *a, const struct options *o, const struct app_con
 		LOG_INFO("eal.no_hugepages", "note=\"too few free hugepages: running without, several times slower; "
 					     "sysctl vm.nr_hugepages=512 reserves some\"");
 	}
-}
-
-static bool
-has_argument(const struct options *o, const char *name)
-{
-	for (int i = 1; i < o->eal_argc; i++)
-		if (strcmp(o->eal_argv[i], name) == 0)
-			return true;
-	return false;
 }
 
 bool
@@ -159,11 +169,12 @@ eal_names_devices(const struct options *o)
 }
 
 static void
-user_arguments(struct arguments *a, const struct options *o, const struct interfaces *interfaces,
-	       struct eal_state *state)
+user_arguments(struct arguments *a, const struct options *o, const struct app_conf *conf,
+	       const struct interfaces *interfaces, struct eal_state *state)
 {
 	for (int i = 0; i < o->eal_argc; i++)
 		add(a, o->eal_argv[i]);
+	add_telemetry(a, o, conf);
 	if (interfaces->n > 0 && !has_argument(o, "--no-pci"))
 		add_devices(a, interfaces);
 	state->huge = !has_argument(o, "--no-huge");
@@ -182,7 +193,7 @@ eal_start(const struct options *o, const struct app_conf *conf, const struct int
 		return EXIT_USAGE;
 	}
 	if (o->eal_argc > 0)
-		user_arguments(&a, o, interfaces, state);
+		user_arguments(&a, o, conf, interfaces, state);
 	else
 		own_arguments(&a, o, conf, interfaces, memory_bytes, state);
 	/* EAL's own chatter below "error" would drown our lines on a terminal; --log-level before the -- brings it

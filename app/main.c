@@ -54,7 +54,7 @@ verdict(const struct sensor *s, enum exit_code code)
 {
 	if (code != EXIT_FINE)
 		return code;
-	if (ledger_check(NULL) > 0)
+	if (ledger_check(NULL) > 0 || stats_ledger_failed(s->stats))
 		return EXIT_FAILED;
 	if (summary_damaged_inputs(s) > 0)
 		return EXIT_INPUT;

@@ -20,6 +20,7 @@ enum long_only {
 	OPT_DUMP_CONFIG,
 	OPT_EXIT_IDLE,
 	OPT_FLUSH,
+	OPT_HOST,
 	OPT_IGNORE_ERRORS,
 	OPT_INSECURE,
 	OPT_LIST_FIELDS,
@@ -28,6 +29,7 @@ enum long_only {
 	OPT_NO_LOCK,
 	OPT_NO_REFRESH,
 	OPT_NO_SPI,
+	OPT_NO_STATS,
 	OPT_NOTHING,
 	OPT_NOT_YET,
 	OPT_OP,
@@ -85,9 +87,9 @@ static const struct option long_options[] = {
 	{"scheme", no_argument, NULL, OPT_NOTHING},
 	{"libpcap", no_argument, NULL, OPT_NOTHING},
 	{"norefresh", no_argument, NULL, OPT_NO_REFRESH},
-	{"nostats", no_argument, NULL, OPT_NOTHING},
+	{"nostats", no_argument, NULL, OPT_NO_STATS},
 	{"monitor", no_argument, NULL, OPT_NOT_YET},
-	{"host", required_argument, NULL, OPT_NOT_YET},
+	{"host", required_argument, NULL, OPT_HOST},
 	{"insecure", no_argument, NULL, OPT_INSECURE},
 	{"provider", required_argument, NULL, OPT_NOT_YET},
 	{"profile", required_argument, NULL, OPT_NOT_YET},
@@ -135,6 +137,8 @@ static const char help_text[] =
 	"How\n"
 	"  -c, --config FILE       settings (conf/shrike.conf shows all of them)\n"
 	"  -n, --node NAME         name of this sensor (default: the host name up to its first dot)\n"
+	"      --host NAME         name by which viewers reach this machine (default: its host name)\n"
+	"      --nostats           no documents about the sensor itself\n"
 	"  -o, --option KEY=VALUE  a setting; may be repeated\n"
 	"  -q, --quiet             no progress, no summary;  -d, --debug: more log lines\n"
 	"      --summary FILE      the end summary as JSON\n"
@@ -188,6 +192,7 @@ static const struct {
 	{OPT_IGNORE_ERRORS, offsetof(struct options, ignore_errors)},
 	{OPT_NO_LOCK, offsetof(struct options, no_lock)},
 	{OPT_NO_SPI, offsetof(struct options, no_records)},
+	{OPT_NO_STATS, offsetof(struct options, no_stats)},
 	{OPT_RECURSIVE, offsetof(struct options, recursive)},
 	{OPT_REPROCESS, offsetof(struct options, reprocess)},
 	{OPT_SORTED, offsetof(struct options, sorted)},
@@ -256,6 +261,9 @@ apply_argument(struct options *o, int option, const char *argument)
 		return list_append(&o->overrides, "elasticsearchRefresh=false");
 	case OPT_OP:
 		return list_append(&o->operations, argument);
+	case OPT_HOST:
+		o->host = argument;
+		return true;
 	case OPT_RECORDS:
 		o->records_path = argument;
 		return true;

@@ -41,6 +41,7 @@ struct options {
 
 	const char *conf_path;
 	const char *node;
+	const char *host;			/* --host; NULL: this machine's name */
 	struct text_list files, folders, lists; /* -r -R -F */
 	struct text_list interfaces;		/* -i */
 	struct text_list tags, overrides, operations;
@@ -49,7 +50,7 @@ struct options {
 	double exit_idle_s;	   /* negative: not given */
 	int quiet, debug;
 	bool recursive, sorted, copy, delete_inputs, dry_run, flush, skip, reprocess, no_records, no_lock,
-		ignore_errors, strict;
+		ignore_errors, strict, no_stats;
 };
 
 /* Returns EXIT_FINE, or EXIT_USAGE after saying on standard error what is wrong. */

@@ -22,6 +22,8 @@
 #include "replay.h"
 #include "role.h"
 #include "session.h"
+#include "stats.h"
+#include "stats_document.h"
 #include "watchdog.h"
 #include "worker.h"
 #include "writer.h"
@@ -79,6 +81,8 @@ struct sensor {
 	struct writer *writer;
 	struct exporter *exporter;
 	struct ledger_gauge records_gauge;
+	struct stats_totals former_totals; /* of the node's runs before this one */
+	struct stats *stats;
 	struct role_plan plan;
 	struct watchdog_conf watchdog_conf;
 	struct watchdog *watchdog;

@@ -89,6 +89,16 @@ choose_library_cpus(struct sensor *s)
 	thread_library_cpus(&polling, &s->library_cpus);
 }
 
+/* Totals go on where the node's last run ended. */
+static void
+read_former_totals(struct sensor *s, const struct exporter_params *params)
+{
+	char json[EXPORT_STATS_JSON_BYTES_MAX];
+
+	if (!s->options->dry_run && !s->options->no_stats && export_read_stats(params, json, sizeof(json)) == 0)
+		stats_totals_parse(json, strlen(json), &s->former_totals);
+}
+
 static enum exit_code
 start_exporter(struct sensor *s)
 {
@@ -115,6 +125,7 @@ start_exporter(struct sensor *s)
 		.name = "record.rings", .account = LEDGER_RECORDS, .read = records_on_rings, .context = s};
 	ledger_gauge_attach(&s->records_gauge);
 	params.library_cpus = &s->library_cpus;
+	read_former_totals(s, &params);
 	s->exporter = exporter_create(&params, why, sizeof(why));
 	if (s->exporter == NULL)
 		return environment_error("export", why);
@@ -294,6 +305,9 @@ sensor_start(struct sensor *s)
 		;
 	log_memory(s);
 	set_exit_idle(s);
+	s->stats = stats_create(s);
+	if (s->stats == NULL)
+		return environment_error("stats", strerror(errno));
 	control_add_roles(s);
 	return EXIT_FINE;
 }
@@ -304,6 +318,10 @@ sensor_destroy(struct sensor *s)
 	if (!exporter_destroy(s->exporter)) {
 		LOG_ERROR("export.hangs",
 			  "note=\"a sink does not come back from a write; its documents are not confirmed\"");
+		return false;
+	}
+	if (!stats_destroy(s->stats)) {
+		LOG_ERROR("stats.hangs", "note=\"a file system below pcapDir does not answer\"");
 		return false;
 	}
 	if (s->records_gauge.read != NULL)

@@ -150,6 +150,18 @@ counters_each(void (*each)(const struct counter *, uint64_t total, void *context
 		each(*slots[i], counter_total(*slots[i]), context);
 }
 
+void
+counters_each_of(const struct counters *counters, void (*each)(const struct counter *, uint64_t value, void *context),
+		 void *context)
+{
+	REGISTRY_FOREACH (counter, struct counter, slot) {
+		size_t index = (size_t)(slot - __start_registry_counter);
+
+		if (index < COUNTERS_MAX)
+			each(*slot, __atomic_load_n(&counters->value[index], __ATOMIC_RELAXED), context);
+	}
+}
+
 struct balance {
 	uint64_t in, out, inside;
 };

@@ -84,6 +84,10 @@ uint64_t counter_total(const struct counter *);
 /* Calls back for every counter with its total, in name order. */
 void counters_each(void (*each)(const struct counter *, uint64_t total, void *context), void *context);
 
+/* The same for the values of one role or port alone. */
+void counters_each_of(const struct counters *, void (*each)(const struct counter *, uint64_t value, void *context),
+		      void *context);
+
 /* Returns the number of accounts that do not add up, and prints one line for each ('out' may be NULL). Exact only when
  * nothing moves: at the end, or while all roles pause. */
 unsigned ledger_check(FILE *out);

@@ -399,6 +399,15 @@ sqlite_write_file(void *state, const struct export_file *f)
 	return rc;
 }
 
+static int
+sqlite_write_stats(void *state, const struct export_stats *stats)
+{
+	struct store *s = state;
+	int rc = ensure_open(s);
+
+	return rc == 0 ? sqlite_put_stats(s, stats) : rc;
+}
+
 /* What is in the WAL goes to the disk and into the file. Readers may keep a part of it back until the next time. */
 static int
 sqlite_flush(void *state)
@@ -480,6 +489,8 @@ static const struct sink_kind sqlite = {
 	.destroy = sqlite_destroy,
 	.write = sqlite_write,
 	.write_file = sqlite_write_file,
+	.write_stats = sqlite_write_stats,
+	.read_stats = sqlite_read_stats,
 	.flush = sqlite_flush,
 	.maintain = sqlite_maintain,
 	.each_file = sqlite_each_file,

@@ -82,6 +82,10 @@ extern const struct setting_group sqlite_settings_group;
 /* sqlite_files.c: the sink's each_file(). */
 int sqlite_each_file(const struct sink_params *, export_file_callback, void *context);
 
+/* sqlite_stats.c: the sink's read_stats(), and what its write_stats() does in an open store. */
+int sqlite_read_stats(const struct sink_params *, char *json, size_t json_size);
+int sqlite_put_stats(struct store *, const struct export_stats *);
+
 /* Opens the file (folders, schema, fields) and checks that it is ours. 0 or -errno with 'error' set. */
 int schema_open(struct store *);
 

@@ -735,3 +735,40 @@ TEST(a_full_disk_is_an_error_that_passes)
 	end_sink(s);
 	fixture_fini(&f);
 }
+
+static void
+put_stats(void *sink, unsigned flavour, const char *id, const char *json)
+{
+	struct export_stats stats = {.flavour = flavour, .id = id, .json = json, .json_bytes = strlen(json)};
+
+	EXPECT_EQ(fixture_kind("sqlite")->write_stats(sink, &stats), 0);
+}
+
+TEST(stats_documents_are_the_latest_of_the_node_and_a_ring)
+{
+	struct sink_params params;
+	struct fixture f;
+	char why[256] = "", json[256];
+	void *sink;
+
+	REQUIRE(fixture_init(&f, NULL));
+	params = (struct sink_params){.conf = f.conf, .document = &f.document};
+	EXPECT_EQ(fixture_kind("sqlite")->read_stats(&params, json, sizeof(json)), -ENOENT);
+	sink = fixture_sink(&f, "sqlite", NULL, why, sizeof(why));
+	REQUIRE(sink != NULL);
+	EXPECT_EQ(fixture_kind("sqlite")->read_stats(&params, json, sizeof(json)), -ENOENT);
+	put_stats(sink, 0, "test", "{\"a\":1}");
+	put_stats(sink, 0, "other", "{\"a\":9}");
+	put_stats(sink, 0, "test", "{\"a\":2}");
+	put_stats(sink, 1, "test-7-5", "{\"b\":1}");
+	put_stats(sink, 1, "test-8-5", "{\"b\":2}");
+	put_stats(sink, 1, "test-7-5", "{\"b\":3}");
+	EXPECT_EQ(fixture_kind("sqlite")->read_stats(&params, json, sizeof(json)), 0);
+	EXPECT_STR(json, "{\"a\":2}");
+	fixture_kind("sqlite")->destroy(sink);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM stats"), 2);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM dstats WHERE node = 'test'"), 2);
+	EXPECT_EQ(query(&f, "SELECT document ->> '$.b' FROM dstats WHERE id = 'test-7-5'"), 3);
+	EXPECT_EQ(query(&f, "SELECT time > 1700000000000 FROM stats WHERE node = 'test'"), 1);
+	fixture_fini(&f);
+}
