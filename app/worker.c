@@ -207,6 +207,7 @@ worker_task_step(struct worker *w)
 	case TASK_FINISH:
 		if (w->outgoing != NULL || !writer_stream_finish(w->stream))
 			return false;
+		worker_note_peak(w); /* what is shown last is true */
 		w->task = TASK_DONE;
 		atomic_store(&w->done, true);
 		return false;

@@ -61,12 +61,41 @@ writer_disk_in_flight(const struct writer_disk *d)
 	return __atomic_load_n(&d->in_flight, __ATOMIC_RELAXED); /* the stats role asks too */
 }
 
+/* Makes the submitting thread known to the ring, by a request that needs no other thread. */
+static bool
+submit_nothing(struct writer_disk *d)
+{
+	struct io_uring_cqe *cqe;
+
+	io_uring_prep_nop(io_uring_get_sqe(&d->ring));
+	if (io_uring_submit_and_wait(&d->ring, 1) < 0 || io_uring_peek_cqe(&d->ring, &cqe) != 0)
+		return false;
+	io_uring_cqe_seen(&d->ring, cqe);
+	return true;
+}
+
+/* Writes that would block the submitting thread are done by threads of the kernel, which would run on any CPU, those
+ * that poll too. They belong to the thread that submits, so this cannot be done when the ring is made; and they stay
+ * where they were begun, so it has to be done before the first write. */
+static void
+confine(struct writer_disk *d)
+{
+	d->confined = true;
+	if (d->cpus == NULL)
+		return;
+	if (!submit_nothing(d) || io_uring_register_iowq_aff(&d->ring, sizeof(*d->cpus), d->cpus) != 0)
+		LOG_DEBUG("writer.uring", "effect=\"the kernel's write threads run on any CPU\"");
+}
+
 static void
 queue_write(struct writer_disk *d, struct slot *s)
 {
 	const struct writer_block *b = s->block;
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
+	struct io_uring_sqe *sqe;
 
+	if (unlikely(!d->confined))
+		confine(d);
+	sqe = io_uring_get_sqe(&d->ring);
 	/* There are twice as many entries as slots, and each slot has at most one. */
 	io_uring_prep_write(sqe, b->file->fd, b->address + s->done, b->fill - s->done, b->offset + s->done);
 	io_uring_sqe_set_data(sqe, s);
@@ -122,18 +151,6 @@ writer_disk_write(struct writer_disk *d, struct writer_block *b)
 		write_now(s);
 }
 
-/* Writes that would block the submitting thread are done by threads of the kernel, which would run on any CPU, those
- * that poll too. They belong to the thread that submits, so this cannot be done when the ring is made. */
-static void
-confine(struct writer_disk *d)
-{
-	d->confined = true;
-	if (d->cpus == NULL)
-		return;
-	if (io_uring_register_iowq_aff(&d->ring, sizeof(*d->cpus), d->cpus) != 0)
-		LOG_DEBUG("writer.uring", "effect=\"the kernel's write threads run on any CPU\"");
-}
-
 /* What the kernel does not take now (EAGAIN, EBUSY) stays queued for the next call. */
 void
 writer_disk_submit(struct writer_disk *d)
@@ -145,8 +162,6 @@ writer_disk_submit(struct writer_disk *d)
 	n = io_uring_submit(&d->ring);
 	if (n > 0)
 		d->unsubmitted -= (unsigned)n;
-	if (unlikely(!d->confined))
-		confine(d);
 }
 
 static struct writer_block *
