@@ -53,6 +53,27 @@ facts(void *context, void *session, struct parsing_facts *out)
 	memcpy(out->address, f.address, sizeof(out->address));
 }
 
+static void
+name(void *context, void *session, uint64_t *generation, uint32_t *place)
+{
+	struct session_name n = session_name(((struct worker_payload *)context)->sessions, session);
+
+	*generation = n.generation;
+	*place = n.place;
+}
+
+static bool
+named(void *context, uint64_t generation, uint32_t place, struct parsing_named *out)
+{
+	struct session_table *table = ((struct worker_payload *)context)->sessions;
+	struct session *s = session_named(table, (struct session_name){.generation = generation, .place = place});
+
+	if (s == NULL)
+		return false;
+	*out = (struct parsing_named){.session = s, .slot = session_slot(table, s), .time_ns = session_last_ns(s)};
+	return true;
+}
+
 int
 worker_payload_init(struct worker_payload *w, const struct worker_params *params, struct session_table *sessions,
 		    struct record_pool *records, struct counters *counters)
@@ -67,7 +88,9 @@ worker_payload_init(struct worker_payload *w, const struct worker_params *params
 			 .record_open = record_open,
 			 .record_close = record_close,
 			 .record_peek = record_peek,
-			 .facts = facts},
+			 .facts = facts,
+			 .name = name,
+			 .named = named},
 	};
 
 	w->sessions = sessions;
@@ -79,6 +102,12 @@ void
 worker_payload_fini(struct worker_payload *w)
 {
 	parsing_destroy(w->parsing);
+}
+
+unsigned
+worker_payload_commands(struct worker_payload *w)
+{
+	return parsing_commands(w->parsing);
 }
 
 static uint8_t

@@ -25,6 +25,9 @@ void worker_payload_fini(struct worker_payload *);
 /* After session_process() returned true. */
 void worker_payload_parse(struct worker_payload *, struct session *);
 
+/* Runs commands of other threads; returns how many. */
+unsigned worker_payload_commands(struct worker_payload *);
+
 /* session_table_params.before_save */
 void worker_payload_before_save(void *context, struct session *, enum session_save);
 

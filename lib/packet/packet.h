@@ -113,6 +113,7 @@ struct packet {
 	struct session *session; /* NULL: none */
 	uint8_t direction;	 /* 0: sent by the session's source */
 	bool store;		 /* the session wants this packet in the pcap */
+	uint32_t store_bytes;	 /* at most so many of it; the writer may take fewer (snapLen) and says so here */
 
 	/* Set by writer_append(). */
 	uint32_t file;	   /* file number; 0: none (dry run, null writer) */

@@ -115,7 +115,7 @@ shrike_first_time_ns(const struct shrike_ctx *ctx)
 uint64_t
 shrike_bytes_before(const struct shrike_ctx *ctx, unsigned direction)
 {
-	return ctx->session->bytes[direction & 1];
+	return ctx->session != NULL ? ctx->session->bytes[direction & 1] : 0;
 }
 
 /* ---- Values */

@@ -219,6 +219,39 @@ unsigned shrike_digest_of(struct shrike_ctx *, enum shrike_digest_kind, const vo
  * valid until the next call. */
 const char *shrike_magic(struct shrike_ctx *, const void *bytes, size_t size);
 
+/* ---- Other threads
+
+ * A parser's own threads (a look-up in a service, a file that is followed) bring results back by a command: a function
+ * that runs on the worker that has the session, between two packets.
+ *
+ *   in parse():          state->asked = ask(address, shrike_session_of(ctx));
+ *   on another thread:   shrike_session_command(session, answer, data, length, free);
+ *   on the worker:       answer(ctx, data, length) may ask and emit as parse() does, with the fields of the parser
+ *                        that asked, shrike_state() too while it is still attached (else NULL)
+ *
+ * There are no bytes in a command: what belongs to a chunk (shrike_direction(), shrike_skip(), shrike_attach(),
+ * shrike_reclassify(), ...) means nothing and does nothing. */
+
+/* A session, for any thread and for as long as one likes; copied freely. All zero: none. */
+struct shrike_session {
+	uint64_t generation;
+	uint32_t place;
+	uint16_t worker, parser;
+};
+struct shrike_session shrike_session_of(struct shrike_ctx *);
+
+/* From any thread, without waiting. 'free_data' (NULL: none) is called exactly once in every case: on the worker after
+ * 'run', or instead of it when the session has ended (counted); or at once, when this fails: -ENOBUFS, the worker has
+ * too many waiting already (counted); -ESHUTDOWN, it is gone; -EINVAL, no session. Both run between packets: they do
+ * not wait, and are short. Commands of one thread to one session run in order. */
+int shrike_session_command(struct shrike_session, void (*run)(struct shrike_ctx *, void *data, size_t length),
+			   void *data, size_t length, void (*free_data)(void *));
+
+/* For tables that a parser replaces while workers read them: 'old' can no longer be found, and is freed when no worker
+ * is in the middle of a poll that began before. From any thread but not from parse(). 0, and 'free_old' is called once,
+ * on the control thread; -ENOSPC: too many wait, try again; -ENODEV: no workers run (any more), free it yourself. */
+int shrike_free_later(void *old, void (*free_old)(void *));
+
 /* ---- At start */
 
 /* A further field, as from a conf section; returns its place for the emit calls, behind the table's. The texts are

@@ -52,6 +52,8 @@ parsing_create(const struct parsing_params *params)
 	p->worker = params->worker;
 	p->protocol = field_find("protocol");
 	p->tags = field_find("tags");
+	/* NULL: no commands, as in tests with several of one number. */
+	p->mailbox = params->host.named != NULL ? mailbox_open(params->worker) : NULL;
 	errno = ENOMEM;
 	error = parser_memory_init(&p->memory, (size_t)params->memory_bytes);
 	p->algorithms = digest_algorithms_get();
@@ -70,6 +72,7 @@ parsing_destroy(struct parsing *p)
 {
 	if (p == NULL)
 		return;
+	mailbox_close(p->mailbox);
 	for (unsigned i = 0; i < p->parsers->n; i++)
 		if (p->parsers->entry[i].parser->destroy_local != NULL && p->local[i] != NULL)
 			p->parsers->entry[i].parser->destroy_local(p->local[i]);
@@ -474,13 +477,44 @@ parsing_save(struct parsing *p, void *session, void **slot, uint64_t time_ns, bo
 		session_release(p, slot);
 }
 
+static struct attached *
+attached_of(struct parsed_session *session, unsigned parser)
+{
+	for (unsigned i = 0; session != NULL && i < session->n; i++)
+		if (session->attached[i].parser == parser && !session->attached[i].is_done)
+			return &session->attached[i];
+	return NULL;
+}
+
+/* A parser that is done with the session, or that took its name in another's call, has memory for the time of the call
+ * only. */
+void
+parsing_run(struct parsing *p, const struct parsing_named *named, unsigned parser,
+	    void (*run)(struct shrike_ctx *, void *, size_t), void *data, size_t length)
+{
+	const struct parsing_chunk nothing = {
+		.session = named->session, .slot = named->slot, .time_ns = named->time_ns};
+	struct shrike_ctx ctx = {.parsing = p, .chunk = &nothing, .session = *named->slot, .is_command = true};
+	struct attached passing = {.parser = (uint16_t)parser};
+
+	ctx.entry = &p->parsers->entry[parser];
+	ctx.attached = attached_of(ctx.session, parser);
+	if (ctx.session != NULL)
+		settle_skip(ctx.session);
+	if (ctx.attached == NULL)
+		ctx.attached = &passing;
+	run(&ctx, data, length);
+	release_attached(p, &passing);
+	context_close(&ctx);
+}
+
 /* ---- What parsers may ask of it */
 
 bool
 shrike_attach(struct shrike_ctx *ctx, const char *parser, unsigned variant)
 {
 	const struct parser_entry *entry = parsers_find(ctx->parsing->parsers, parser);
-	struct attached *a = entry != NULL ? parsing_attach(ctx, entry, variant) : NULL;
+	struct attached *a = entry != NULL && !ctx->is_command ? parsing_attach(ctx, entry, variant) : NULL;
 
 	if (a == NULL)
 		return false;
@@ -491,15 +525,17 @@ shrike_attach(struct shrike_ctx *ctx, const char *parser, unsigned variant)
 void
 shrike_reclassify(struct shrike_ctx *ctx, struct cursor rest)
 {
-	unsigned first = ctx->session->n;
 	const struct parser_entry *entry = ctx->entry;
-	size_t current = (size_t)(ctx->attached - ctx->session->attached);
 	bool is_consumed = ctx->is_consumed;
+	unsigned first;
+	size_t current;
 
-	if (cursor_left(&rest) == 0) {
+	if (cursor_left(&rest) == 0 || ctx->is_command) {
 		shrike_reclassify_next(ctx, ctx->chunk->direction);
 		return;
 	}
+	first = ctx->session->n;
+	current = (size_t)(ctx->attached - ctx->session->attached);
 	/* That the chunk is consumed is said to the parsers after this one, not to those inside. */
 	ctx->is_consumed = false;
 	classify_payload(ctx, rest);
@@ -515,13 +551,15 @@ shrike_reclassify(struct shrike_ctx *ctx, struct cursor rest)
 void
 shrike_reclassify_next(struct shrike_ctx *ctx, unsigned direction)
 {
-	ctx->session->classify_next |= (uint8_t)(1u << direction);
+	if (!ctx->is_command)
+		ctx->session->classify_next |= (uint8_t)(1u << direction);
 }
 
 void
 shrike_skip(struct shrike_ctx *ctx, uint64_t n)
 {
-	ctx->attached->skip[ctx->chunk->direction] += n;
+	if (!ctx->is_command)
+		ctx->attached->skip[ctx->chunk->direction] += n;
 }
 
 void

@@ -33,6 +33,10 @@ struct parsing_facts {
 	uint8_t address[2][16];
 	uint64_t first_ns;
 };
+struct parsing_named {
+	void *session, **slot;
+	uint64_t time_ns; /* of its last packet */
+};
 struct parsing_host {
 	void *context;
 	/* The session's record, made when it has none; NULL: the pool is empty (counted by the host). Called at most
@@ -44,6 +48,10 @@ struct parsing_host {
 	/* The record as it is, or NULL. */
 	const struct record *(*record_peek)(void *context, void *session);
 	void (*facts)(void *context, void *session, struct parsing_facts *out);
+	/* For commands; both NULL: there are none. A session's name for other threads, and what has that name. False:
+	 * it has ended. */
+	void (*name)(void *context, void *session, uint64_t *generation, uint32_t *place);
+	bool (*named)(void *context, uint64_t generation, uint32_t place, struct parsing_named *out);
 };
 
 struct parsing;
@@ -86,6 +94,10 @@ void parsers_bind_protocols(struct parsers *, const char *(*name_of)(uint8_t id)
 void parsing_save(struct parsing *, void *session, void **slot, uint64_t time_ns, bool is_final);
 /* The session is gone: memory back. parsing_save(..., true) does it too. Accepts *slot NULL. */
 void parsing_end(struct parsing *, void **slot);
+
+/* Runs some of the commands that other threads have sent to sessions of this worker; returns how many. Between packets;
+ * it may save other sessions. */
+unsigned parsing_commands(struct parsing *);
 
 uint64_t parsing_bytes_used(const struct parsing *);
 

@@ -121,7 +121,8 @@ struct parsing {
 	const struct digest_algorithms *algorithms;
 	field_id protocol, tags;
 	uint16_t worker;
-	char lower[LOWER_MAX]; /* not on the stack, where it would be zeroed for every call */
+	struct mailbox *mailbox; /* NULL: no commands */
+	char lower[LOWER_MAX];	 /* not on the stack, where it would be zeroed for every call */
 };
 
 struct shrike_ctx {
@@ -133,6 +134,7 @@ struct shrike_ctx {
 	struct record *record;		  /* opened in this feed, or NULL */
 	struct parsing_facts facts;
 	bool has_facts, is_consumed, record_failed;
+	bool is_command; /* there is no chunk */
 };
 
 /* A rule or a parser wants 'entry' on the session. */
@@ -140,6 +142,15 @@ struct attached *parsing_attach(struct shrike_ctx *, const struct parser_entry *
 const struct parser_entry *parsers_find(const struct parsers *, const char *name);
 struct record *context_record(struct shrike_ctx *);
 const struct parsing_facts *context_facts(const struct shrike_ctx *);
+
+/* A command: 'run' in a context of that parser. */
+void parsing_run(struct parsing *, const struct parsing_named *, unsigned parser,
+		 void (*run)(struct shrike_ctx *, void *, size_t), void *data, size_t length);
+
+/* ---- commands.c */
+struct mailbox;
+struct mailbox *mailbox_open(unsigned worker); /* NULL with errno */
+void mailbox_close(struct mailbox *);	       /* accepts NULL; frees what waits */
 
 /* ---- digest.c */
 struct digest_algorithms;

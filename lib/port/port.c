@@ -272,6 +272,13 @@ port_tick(struct port *port)
 }
 
 uint64_t
+port_lost(const struct port *port)
+{
+	return __atomic_load_n(&port->counters.value[COUNTER_INDEX(missed)], __ATOMIC_RELAXED) +
+	       __atomic_load_n(&port->counters.value[COUNTER_INDEX(no_mbuf)], __ATOMIC_RELAXED);
+}
+
+uint64_t
 port_errors(const struct port *port)
 {
 	uint64_t now[4] = {0};

@@ -109,6 +109,9 @@ void port_read_stats(struct port *); /* into the ledger; control thread */
 /* What control does now and then (each half second): counters, the device's clock, the state of the link. */
 void port_tick(struct port *);
 
+/* Packets that the device has lost for want of a descriptor or an mbuf, at the last port_read_stats(). Any thread. */
+uint64_t port_lost(const struct port *);
+
 /* The number of polls that failed or lost something: more than before means that a capture file is damaged. */
 uint64_t port_errors(const struct port *);
 

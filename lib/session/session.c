@@ -149,7 +149,8 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 	t->attachments = pool_create(&attachments);
 	t->start_bytes = ((size_t)params->max_sessions + 1) * sizeof(struct session_start);
 	t->start = vmem_reserve(t->start_bytes);
-	if (t->sessions == NULL || t->attachments == NULL || t->start == NULL)
+	if (t->sessions == NULL || t->attachments == NULL || t->start == NULL ||
+	    !session_names_init(&t->names, params->max_sessions))
 		return false;
 	POISON(t->start, t->start_bytes);
 	t->session = pool_at(t->sessions, 0);
@@ -169,6 +170,7 @@ free_pools(struct session_table *t)
 	if (t->start != NULL)
 		UNPOISON(t->start, t->start_bytes);
 	vmem_release(t->start, t->start_bytes);
+	session_names_fini(&t->names);
 	tcp_hold_destroy(t->tcp);
 	pool_destroy(t->attachments);
 	pool_destroy(t->sessions);
@@ -243,8 +245,10 @@ drop_all(struct session_table *t)
 			wheel_remove(&t->wheel[type], handle);
 			position_clear(&t->positions, &s->positions);
 			record_free(t->records, session_record_take(t, s));
-			if (s->attachment != 0)
+			if (s->attachment != 0) {
+				session_unname(t, session_attached(t, s));
 				pool_put(t->attachments, s->attachment);
+			}
 			pool_put(t->sessions, handle);
 		}
 	}
@@ -463,6 +467,8 @@ session_new(struct session_table *t, const struct packet *p)
 		s->flags |= p->ip_version == 6 ? SESSION_IPV6 : SESSION_IPV4;
 	if (!row->has_payload)
 		s->flags |= SESSION_NO_PAYLOAD;
+	if (unlikely(t->refuse_new))
+		s->seen |= SHED_BEGAN;
 	start->first_ns = p->time_ns;
 	/* A capture that begins in the middle of a handshake: the client is the source all the same (PARSERS 1.1). */
 	if (row->type == SESSION_TCP && session_tcp_is_syn_ack(p))
@@ -539,6 +545,7 @@ session_lookup(struct session_table *t, struct packet *p)
 	p->session = s;
 	p->direction = direction_of(t, s, p);
 	p->store = wants_store(t, s);
+	p->store_bytes = p->captured_bytes;
 }
 
 uint32_t
@@ -558,7 +565,7 @@ static void
 note_position(struct session_table *t, struct session *s, const struct packet *p)
 {
 	if (likely(p->position != 0)) {
-		uint32_t length = 16 + p->captured_bytes;
+		uint32_t length = 16 + p->store_bytes;
 
 		if (likely(position_append(&t->positions, &s->positions, p->file, p->position, length)))
 			return;
@@ -677,5 +684,6 @@ session_stats(const struct session_table *t, struct session_stats *out)
 	out->closing = t->n_closing;
 	out->bytes_in_use = sizeof(*t) + buckets_bytes(&t->buckets) + position_store_bytes(&t->positions) +
 			    (size_t)t->sessions->used * (sizeof(struct session) + sizeof(struct session_start)) +
-			    (size_t)t->attachments->used * sizeof(struct attachment) + tcp_hold_bytes(t->tcp);
+			    (size_t)t->attachments->used * sizeof(struct attachment) +
+			    (size_t)t->names.used * sizeof(struct name_entry) + tcp_hold_bytes(t->tcp);
 }

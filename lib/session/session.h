@@ -95,8 +95,8 @@ void session_table_destroy(struct session_table *); /* accepts NULL; sessions st
 
 void session_prefetch_burst(struct session_table *, const struct packet *, unsigned n);
 
-/* Sets p->session, p->direction and p->store, and p->file and p->position to none. p->session is NULL when the packet
- * has no key. */
+/* Sets p->session, p->direction, p->store and p->store_bytes, and p->file and p->position to none. p->session is NULL
+ * when the packet has no key. */
 void session_lookup(struct session_table *, struct packet *);
 
 /* For the files document: the file of the packet of this session that was stored before, in the session's current
@@ -123,6 +123,27 @@ bool session_pull_last(struct session_table *, struct session *, struct session_
 
 /* Adds a tag to the session's record; opens it. */
 void session_add_tag(struct session_table *, struct session *, const char *tag);
+
+/* What overload has taken from a session; its record says so, by a tag. */
+enum session_shed {
+	SESSION_NOT_PARSED,   /* parsers did not see all of its payload: "overload-not-parsed" */
+	SESSION_HEADERS_ONLY, /* packets were stored without their payload: "overload-headers-only" */
+};
+void session_shed(struct session *, enum session_shed);
+
+/* While 'refuse' is set, sessions that begin get no record if they also end before it is taken back (counted). They are
+ * counted, stored and timed as any other, so one that lasts longer has lost nothing but the above. */
+void session_refuse_new(struct session_table *, bool refuse);
+
+/* A session's name lasts longer than a pointer to it: other threads may keep it and bring it back. Names are never used
+ * twice; generation 0 is none. */
+struct session_name {
+	uint64_t generation;
+	uint32_t place;
+};
+struct session_name session_name(struct session_table *, struct session *);
+/* NULL: that session has ended. */
+struct session *session_named(struct session_table *, struct session_name);
 
 /* A pointer of the caller's; NULL in a new session. */
 void **session_slot(struct session_table *, struct session *);

@@ -61,6 +61,10 @@ enum {
 	SEEN_ETHERTYPE = 1 << 5,
 	SEEN_OTHER_MAC_0 = 1 << 6, /* attachment.other_mac is in the record */
 	SEEN_PEER_MAC_0 = 1 << 8,  /* the first MAC of the other side was seen on this one too */
+	/* Of overload, for want of a place elsewhere. */
+	SHED_PARSING = 1 << 10,
+	SHED_PAYLOAD = 1 << 11,
+	SHED_BEGAN = 1 << 12, /* while new sessions were refused */
 };
 
 /* Counters whose low byte is in the session. */
@@ -142,6 +146,7 @@ struct attachment {
 	uint8_t other_mac[2][6]; /* the last that went into the record */
 	uint8_t address[2][16];	 /* SESSION_ENDPOINTS */
 	uint16_t port[2];
+	uint32_t name; /* its place in the table of names; 0: it has none */
 	struct held_queue queue;
 };
 _Static_assert(sizeof(struct attachment) <= 256 && offsetof(struct attachment, record) == 64, "four cache lines");
@@ -176,6 +181,19 @@ struct protocol_row {
 	bool has_payload; /* for parsers */
 };
 
+/* Names of sessions, for those that asked for one (session_names.c). */
+struct name_entry {
+	uint64_t generation; /* 0: free */
+	uint32_t session;    /* its handle; of a free one the next free one */
+	uint32_t padding;
+};
+struct session_names {
+	struct name_entry *entry; /* by place, from 1 on; touched as they are used */
+	size_t bytes;
+	uint32_t fresh, free_head, used;
+	uint64_t generation; /* the last one given out */
+};
+
 struct session_table {
 	const struct session_conf *conf;
 	const struct hash_secret *secret;
@@ -204,6 +222,8 @@ struct session_table {
 	struct record_id_source *ids, own_ids;
 	struct session_fields fields;
 	struct ledger_gauge gauge;
+	bool refuse_new; /* session_refuse_new() */
+	struct session_names names;
 
 	enum ready ready;
 	struct session_chunk chunk; /* READY_CHUNK */
@@ -285,6 +305,19 @@ struct record *session_record_take(struct session_table *, struct session *);
 void session_first_packet(struct session_table *, struct session *, const struct packet *);
 void session_icmp(struct session_table *, struct session *, const struct packet *);
 void session_first_flush(struct session_table *, const struct session *, struct record *);
+
+/* session_shed.c */
+
+/* Tags of what overload has taken. */
+void session_shed_tags(struct session_table *, const struct session *, struct record *);
+/* The session began while new ones were refused, and they still are: it ends without a record. Counted. */
+bool session_is_refused(struct session_table *, const struct session *);
+
+/* session_names.c */
+bool session_names_init(struct session_names *, uint32_t max_sessions);
+void session_names_fini(struct session_names *);
+/* The session of this attachment ends. */
+void session_unname(struct session_table *, struct attachment *);
 
 /* session_tcp.c */
 

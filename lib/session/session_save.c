@@ -183,6 +183,8 @@ make_record(struct session_table *t, struct session *s, bool is_final)
 			return NULL;
 		session_record_fill(t, s, r);
 	}
+	if (unlikely((s->seen & (SHED_PARSING | SHED_PAYLOAD)) != 0))
+		session_shed_tags(t, s, r);
 	summary(t, s, &r->summary);
 	add_positions(t, s, r);
 	summary_ids(t, s, is_final, r);
@@ -208,8 +210,10 @@ end(struct session_table *t, struct session *s)
 	record_free(t->records, session_record_take(t, s));
 	t->live[session_type_of(t, s)]--;
 	t->n_closing -= (s->flags & SESSION_CLOSING) != 0;
-	if (s->attachment != 0)
+	if (s->attachment != 0) {
+		session_unname(t, session_attached(t, s));
 		pool_put(t->attachments, s->attachment);
+	}
 	pool_put(t->sessions, handle);
 	POISON(start, sizeof(*start));
 }
@@ -219,6 +223,11 @@ session_save_final(struct session_table *t, struct session *s)
 {
 	struct record *r;
 
+	if (unlikely(session_is_refused(t, s))) {
+		session_before_save(t, s, SESSION_SAVE_NONE);
+		end(t, s);
+		return;
+	}
 	session_before_save(t, s, has_something_stored(t, s) ? SESSION_SAVE_FINAL : SESSION_SAVE_NONE);
 	if (!has_something_stored(t, s)) {
 		if ((s->flags & SESSION_STORE_FAILED) != 0 && s->packets[0] + s->packets[1] > 0)

@@ -487,10 +487,10 @@ append_beyond(struct writer_stream *s, struct writer_file *f, const struct packe
 static inline bool
 append_to(struct writer_stream *s, struct writer_file *f, struct packet *p, uint32_t session_file)
 {
-	uint32_t length = p->captured_bytes, size;
+	uint32_t length = p->store_bytes, size;
 
 	if (unlikely(length > f->snap_length)) {
-		length = f->snap_length;
+		p->store_bytes = length = f->snap_length;
 		COUNTER_ADD(s->counters, snapped, 1);
 	}
 	size = WRITER_RECORD_BYTES + length;
@@ -600,7 +600,7 @@ append_null(struct writer_stream *s, struct packet *p)
 {
 	p->file = 0;
 	p->position = s->null_position;
-	s->null_position += WRITER_RECORD_BYTES + p->captured_bytes;
+	s->null_position += WRITER_RECORD_BYTES + p->store_bytes;
 	COUNTER_ADD(s->counters, stored_packets, 1);
 	return true;
 }
@@ -712,6 +712,19 @@ writer_stream_finish(struct writer_stream *s)
 			return false;
 	}
 	return true;
+}
+
+unsigned
+writer_stream_used_percent(const struct writer_stream *s)
+{
+	const struct writer *w = s->writer;
+	unsigned all, at_hand;
+
+	if (!s->has_blocks || s->failing)
+		return 0;
+	all = w->n_blocks - w->n_own * (w->n_workers - 1);
+	at_hand = rte_ring_count(s->lane->empty) + __atomic_load_n(&w->n_reserve, __ATOMIC_RELAXED);
+	return at_hand >= all ? 0 : 100 * (all - at_hand) / all;
 }
 
 struct writer_stream *

@@ -123,9 +123,13 @@ void writer_stream_destroy(struct writer_stream *); /* accepts NULL */
  * known from the packet, so writer_append() has the last word. */
 bool writer_stream_room(struct writer_stream *, unsigned packets);
 
-/* Stores a packet: sets p->file and p->position; position 0 means not stored (counted by reason).
- * False, only in a replay: no block or file number is ready. Nothing has changed; append the same packet again after
- * the other roles have run, before any packet that follows it. Live it is always true: what has no room is shed.
+/* How much of the blocks that the stream could have is in use, 0 to 100; 0 when none are needed. For a live worker that
+ * decides what to shed. */
+unsigned writer_stream_used_percent(const struct writer_stream *);
+
+/* Stores at most p->store_bytes of a packet: sets p->file and p->position; position 0 means not stored (counted by
+ * reason). False, only in a replay: no block or file number is ready. Nothing has changed; append the same packet again
+ * after the other roles have run, before any packet that follows it. Live it is always true: what has no room is shed.
  * 'session_file': p->file of the packet of this session that was stored before this one in the session's current
  * interval, 0: none. It makes sessions_started and sessions_present of the files document. */
 bool writer_append(struct writer_stream *, struct packet *, uint32_t session_file) __attribute__((warn_unused_result));

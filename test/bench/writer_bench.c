@@ -74,6 +74,7 @@ produce(struct bench *b, bool polls)
 	for (unsigned i = 0; i < BUFFERS; i++)
 		p[i] = (struct packet){.data = b->buffer[i],
 				       .captured_bytes = b->length,
+				       .store_bytes = b->length,
 				       .wire_bytes = b->length,
 				       .link_type = LINK_ETHERNET,
 				       .has_nanoseconds = true};

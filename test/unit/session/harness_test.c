@@ -126,8 +126,11 @@ rig_flush(struct rig *r)
 static void
 check_ledger(struct rig *r)
 {
-	static const char *const out[] = {"session.saved", "session.not_saved_nothing_stored",
-					  "session.not_saved_store_failed", "session.not_saved_no_record",
+	static const char *const out[] = {"session.saved",
+					  "session.not_saved_nothing_stored",
+					  "session.not_saved_store_failed",
+					  "session.not_saved_no_record",
+					  "session.not_saved_overload",
 					  "session.not_saved_destroyed"};
 	struct session_stats stats;
 	uint64_t sum = 0;

@@ -364,7 +364,7 @@ TEST(a_file_grows_beyond_its_size_while_no_number_is_ready)
 	for (; n < 400; n++) {
 		struct packet p = fixture_packet(n + 1, 16000 * 2, start_ns);
 
-		p.captured_bytes = 16000;
+		p.captured_bytes = p.store_bytes = 16000;
 		fixture_append(&f, 0, &p, n + 1, 0);
 		if (n % 8 == 0)
 			writer_poll(f.writer);

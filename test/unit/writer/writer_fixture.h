@@ -205,6 +205,7 @@ fixture_packet(uint64_t seed, uint32_t length, uint64_t time_ns)
 		.data = bytes,
 		.time_ns = time_ns,
 		.captured_bytes = length,
+		.store_bytes = length,
 		.wire_bytes = length + (uint32_t)(seed % 3) * 7,
 		.link_type = LINK_ETHERNET,
 	};
