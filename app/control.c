@@ -164,6 +164,8 @@ control_poll(void *context)
 	read_port_stats(s, now_ns);
 	progress_draw(s, now_ns);
 	rcu_reclaim(RECLAIM_BURST);
+	for (unsigned i = 0; i < s->n_workers; i++)
+		overload_report(worker_overload(s->worker[i]), i);
 	return 0;
 }
 

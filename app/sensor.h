@@ -18,6 +18,7 @@
 #include "interface.h"
 #include "known.h"
 #include "options.h"
+#include "overload.h"
 #include "port.h"
 #include "replay.h"
 #include "role.h"
@@ -85,6 +86,7 @@ struct sensor {
 	struct stats *stats;
 	struct role_plan plan;
 	struct watchdog_conf watchdog_conf;
+	struct overload_conf overload_conf;
 	struct watchdog *watchdog;
 	cpu_set_t library_cpus; /* for threads beside the lcores */
 

@@ -117,6 +117,7 @@ fill(struct sensor *s)
 
 	conf_fill(conf, &app_settings_group, &s->app);
 	conf_fill(conf, &watchdog_settings_group, &s->watchdog_conf);
+	conf_fill(conf, &overload_settings_group, &s->overload_conf);
 	conf_fill(conf, &session_settings_group, &s->session_conf);
 	conf_fill(conf, &tcp_settings_group, &s->session_conf.tcp);
 	conf_fill(conf, &fragments_settings_group, &s->fragments_conf);
@@ -154,6 +155,7 @@ enum exit_code
 sensor_configure(struct sensor *s, const struct options *o, const struct conf *conf)
 {
 	enum exit_code code;
+	char why[128];
 
 	memset(s, 0, sizeof(*s));
 	s->options = o;
@@ -168,6 +170,10 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 	fill(s);
 	if ((s->app.receive_ring & (s->app.receive_ring - 1)) != 0) {
 		fprintf(stderr, "shrike: receiveRing=%u is not a power of two\n", s->app.receive_ring);
+		return EXIT_CONF;
+	}
+	if (!overload_conf_check(&s->overload_conf, why, sizeof(why))) {
+		fprintf(stderr, "shrike: %s\n", why);
 		return EXIT_CONF;
 	}
 	s->decode = decode_conf_create(conf);

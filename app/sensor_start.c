@@ -217,6 +217,8 @@ start_workers(struct sensor *s)
 		.payload_protocols = worker_payload_protocols(s->parsers),
 		.parser_bytes = s->app.parser_bytes / s->n_workers,
 		.writer = s->writer,
+		.overload = &s->overload_conf,
+		.receive_ring = s->app.receive_ring,
 		.replay = s->replay != NULL,
 		.packet_clock = only_capture_ports(s),
 		.stage_times = s->app.stage_times,

@@ -86,6 +86,7 @@ worker_create(const struct worker_params *params)
 	w->params = *params;
 	counters_attach(&w->counters, names[params->index % RTE_DIM(names)]);
 	worker_view_attach(w);
+	worker_overload_init(w);
 	if (!create_parts(w, params)) {
 		worker_destroy(w);
 		errno = ENOMEM;
@@ -122,7 +123,8 @@ worker_destroy(struct worker *w)
 void
 worker_add_port(struct worker *w, const struct port *port, uint16_t queue)
 {
-	w->port[w->n_ports++] = (struct worker_port){.port = port, .queue = queue};
+	w->port[w->n_ports] = (struct worker_port){.port = port, .queue = queue};
+	worker_overload_add_port(w, w->n_ports++);
 }
 
 static uint64_t
@@ -228,13 +230,23 @@ worker_expire_before(struct worker *w, uint64_t clock_ns)
 	return worker_task_step(w);
 }
 
+bool
+worker_may_go_on(const struct worker *w)
+{
+	if (likely(w->task == TASK_NONE))
+		return true;
+	return w->task == TASK_EXPIRE && !w->params.replay && !session_room(w->sessions, EXPIRE_MAX);
+}
+
+/* Live, what there is no room for is shed. */
 static bool
 has_room(struct worker *w)
 {
-	if (likely(session_room(w->sessions, BURST_MAX) && writer_stream_room(w->stream, BURST_MAX)))
+	if (likely(session_room(w->sessions, BURST_MAX) && writer_stream_room(w->stream, BURST_MAX)) ||
+	    !w->params.replay)
 		return true;
 	COUNTER_ADD(&w->counters, blocked, 1);
-	return !w->params.replay;
+	return false;
 }
 
 static unsigned
@@ -246,6 +258,7 @@ housekeeping(struct worker *w, uint64_t now_ns)
 	writer_stream_tick(w->stream, now_ns);
 	worker_note_peak(w);
 	if (atomic_load_explicit(&w->stop, memory_order_relaxed) && w->task == TASK_NONE && w->next_held == w->n_held) {
+		worker_overload_end(w);
 		w->task = TASK_FLUSH;
 		w->after_flush = TASK_FINISH;
 		return 1;
@@ -269,13 +282,20 @@ worker_poll(struct worker *w)
 		COUNTER_ADD(&w->counters, blocked, 1);
 		return work;
 	}
-	if (unlikely(!worker_task_step(w))) {
+	if (unlikely(!worker_task_step(w) && !worker_may_go_on(w))) {
 		stage_end(w, STAGE_EXPIRE, &since);
 		return work + (w->task != TASK_DONE && (before != w->task || session_room(w->sessions, EXPIRE_MAX)));
 	}
+	if (w->run_mbufs == 0)
+		work += worker_payload_commands(&w->payload);
 	work += housekeeping(w, now_ns);
+	if (unlikely(now_ns >= w->overload.next_ns))
+		worker_overload_look(w, now_ns);
 	if (w->next_held == w->n_held && has_room(w)) {
-		work += worker_receive(w, now_ns);
+		unsigned received = worker_receive(w, now_ns);
+
+		worker_overload_received(&w->overload, received, now_ns);
+		work += received;
 		stage_end(w, STAGE_RECEIVE, &since);
 		if (w->next_held == w->n_held)
 			worker_advance_idle_clock(w);
@@ -307,6 +327,12 @@ bool
 worker_close_stream(struct worker *w)
 {
 	return worker_done(w) || writer_stream_finish(w->stream);
+}
+
+struct overload *
+worker_overload(struct worker *w)
+{
+	return &w->overload.ladder;
 }
 
 uint64_t

@@ -15,6 +15,7 @@
 #include "decode.h"
 #include "dedup.h"
 #include "fragments.h"
+#include "overload.h"
 #include "parsing.h"
 #include "port.h"
 #include "record.h"
@@ -58,8 +59,10 @@ struct worker_params {
 	uint64_t parser_bytes;
 	struct writer *writer;
 	struct rte_ring *records, *returns;
-	bool replay;	   /* wait for head-room instead of shedding */
-	bool packet_clock; /* ports whose packets carry their own time: the wall clock does not advance ours */
+	const struct overload_conf *overload;
+	uint32_t receive_ring; /* of ports that do not tell */
+	bool replay;	       /* wait for head-room instead of shedding */
+	bool packet_clock;     /* ports whose packets carry their own time: the wall clock does not advance ours */
 	bool stage_times, no_records;
 	bool sequential_ids; /* autoGenerateId=sequential */
 	const char *node;
@@ -84,6 +87,8 @@ bool worker_done(const struct worker *);
 bool worker_close_stream(struct worker *);
 
 /* Control; exact only when the worker is done. */
+/* Control: what the worker gives up; overload_report(). */
+struct overload *worker_overload(struct worker *);
 uint64_t worker_live_peak(const struct worker *);
 uint64_t worker_session_bytes_peak(const struct worker *);
 /* As of the worker's last tick, a tenth of a second ago. */

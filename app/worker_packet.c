@@ -138,6 +138,8 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	}
 	/* First the evidence: a bug further down must not cost it. */
 	w->looked_up = true;
+	if (unlikely(overload_stage(&w->overload.ladder) >= OVERLOAD_HEADERS_ONLY))
+		worker_overload_cut(w, p);
 	if (likely(p->store) && !writer_append(w->stream, p, session_file(p->session)))
 		return false;
 	w->looked_up = false;
@@ -147,7 +149,10 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	COUNTER_ADD(&w->counters, processed_bytes, p->captured_bytes);
 	stage_end(w, STAGE_PROCESS, since);
 	if (has_payload) {
-		worker_payload_parse(&w->payload, p->session);
+		if (likely(overload_stage(&w->overload.ladder) == OVERLOAD_NONE))
+			worker_payload_parse(&w->payload, p->session);
+		else
+			worker_overload_skip(w, p);
 		stage_end(w, STAGE_PARSE, since);
 	}
 	return true;
@@ -198,11 +203,11 @@ apply_control(struct worker *w, const struct packet_meta *meta)
 void
 worker_work_off(struct worker *w, uint64_t *since)
 {
-	while (w->next_held < w->n_held && w->task == TASK_NONE) {
+	while (w->next_held < w->n_held && worker_may_go_on(w)) {
 		struct packet_meta *meta = meta_of(w->held[w->next_held]);
 
 		if (w->run_mbufs == 0) {
-			if (!worker_expire_before(w, meta->clock_ns))
+			if (!worker_expire_before(w, meta->clock_ns) && !worker_may_go_on(w))
 				return;
 			stage_end(w, STAGE_EXPIRE, since);
 			if (unlikely(meta->kind != META_PACKET && meta->kind != META_DATAGRAM)) {

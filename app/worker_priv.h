@@ -8,6 +8,7 @@
 
 #include "record_id.h"
 #include "worker.h"
+#include "worker_overload.h"
 #include "worker_payload.h"
 
 enum { EXPIRE_MAX = 64 };
@@ -31,6 +32,7 @@ struct worker {
 	struct writer_stream *stream;
 	struct worker_port port[WORKER_PORTS_MAX];
 	unsigned n_ports, next_port;
+	struct worker_overload overload;
 
 	struct rte_mbuf *held[BURST_MAX]; /* received, not yet worked off: held[next_held .. n_held) */
 	unsigned n_held, next_held;
@@ -94,6 +96,10 @@ bool worker_expire_before(struct worker *, uint64_t clock_ns);
 void worker_view_attach(struct worker *);
 void worker_view_detach(struct worker *);
 void worker_view_show(struct worker *, const struct session_stats *);
+
+/* Nothing has to be done before packets; or live, sessions that are over wait for room for their records: packets of
+ * others are counted meanwhile, and one of theirs ends them. */
+bool worker_may_go_on(const struct worker *);
 
 /* worker_receive.c. One burst into 'held'; 0: nothing there. */
 unsigned worker_receive(struct worker *, uint64_t now_ns);
