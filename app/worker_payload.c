@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "worker.h"
+#include "worker_tap.h"
 
 uint64_t
 worker_payload_protocols(const struct parsers *parsers)
@@ -94,14 +95,23 @@ worker_payload_init(struct worker_payload *w, const struct worker_params *params
 	};
 
 	w->sessions = sessions;
+	w->streams = worker_tap_create();
+	if (w->streams == NULL)
+		return -errno;
 	w->parsing = parsing_create(&parsing);
-	return w->parsing != NULL ? 0 : -errno;
+	if (w->parsing != NULL)
+		return 0;
+	worker_payload_fini(w);
+	return -ENOMEM;
 }
 
 void
 worker_payload_fini(struct worker_payload *w)
 {
 	parsing_destroy(w->parsing);
+	feed_destroy(w->streams);
+	w->parsing = NULL;
+	w->streams = NULL;
 }
 
 unsigned
@@ -141,7 +151,9 @@ feed(struct worker_payload *w, struct session *s, const struct session_chunk *ch
 		.sctp_protocol = chunk->sctp_protocol,
 	};
 
-	return parsing_feed(w->parsing, &in);
+	bool is_heard = worker_tap_chunk(w->streams, w->sessions, s, chunk);
+
+	return parsing_feed(w->parsing, &in) || is_heard;
 }
 
 void

@@ -11,6 +11,7 @@ struct worker_params;
 
 struct worker_payload {
 	struct parsing *parsing;
+	struct feed *streams; /* for those who listen to TCP streams */
 	struct session_table *sessions;
 };
 

@@ -703,6 +703,20 @@ attach_spool(struct sink *s, const struct sink_setup *setup, char *why, size_t w
 	return s->spool != NULL;
 }
 
+/* Threads that libraries start inherit the CPUs of whoever makes them do so: not those that poll. */
+static void *
+create_state(const struct sink_setup *setup, char *why, size_t why_size)
+{
+	cpu_set_t mine;
+	bool moved = setup->cpus != NULL && pthread_getaffinity_np(pthread_self(), sizeof(mine), &mine) == 0 &&
+		     pthread_setaffinity_np(pthread_self(), sizeof(cpu_set_t), setup->cpus) == 0;
+	void *state = setup->kind->create(&setup->params, why, why_size);
+
+	if (moved)
+		(void)pthread_setaffinity_np(pthread_self(), sizeof(mine), &mine);
+	return state;
+}
+
 struct sink *
 sink_create(const struct sink_setup *setup, char *why, size_t why_size)
 {
@@ -726,7 +740,7 @@ sink_create(const struct sink_setup *setup, char *why, size_t why_size)
 		sink_destroy(s);
 		return NULL;
 	}
-	s->state = s->kind->create(&setup->params, why, why_size);
+	s->state = create_state(setup, why, why_size);
 	if (s->state == NULL) {
 		sink_destroy(s);
 		return NULL;

@@ -124,6 +124,7 @@ message_clear(struct http_call *call)
 {
 	struct http_side *side = call->side;
 
+	http_tap_end(call, false);
 	http_text_clear(call->ctx, &side->line);
 	http_text_clear(call->ctx, &side->value);
 	for (unsigned i = 0; i < COLLECTED; i++)
@@ -153,6 +154,7 @@ message_begin(struct http_call *call, enum http_kind kind)
 	side->machine = kind == KIND_REQUEST ? call->shared->after_request_line : call->shared->before_response;
 	side->phase = PHASE_MESSAGE;
 	side->in_headers = true;
+	http_tap_begin(call);
 	http_tell_message(call, SHRIKE_HTTP_BEGIN);
 }
 
@@ -354,8 +356,10 @@ message_refused(struct http_call *call, enum http_errno reason)
 		side_stop(call);
 		return;
 	}
-	if (!side->value_begun)
+	if (!side->value_begun) {
 		side->name_bytes = 0;
+		http_tap(call, TAP_HTTP_UNNAME, "", 0);
+	}
 	side->phase = PHASE_BAD_LINE;
 }
 
@@ -500,7 +504,7 @@ skip_body(struct http_call *call)
 
 	if (side->phase != PHASE_MESSAGE || side->in_headers || side->body_announced == BODY_LENGTH_UNKNOWN ||
 	    !(side->gap_in_body || side->body.given_up) || side->machine.content_length <= 1 ||
-	    shrike_has_listener(call->ctx, CALL_BODY))
+	    shrike_has_listener(call->ctx, CALL_BODY) || side->tapped != 0)
 		return;
 	shrike_skip(call->ctx, side->machine.content_length - 1);
 	side->machine.content_length = 1;
@@ -540,6 +544,8 @@ pass_over(struct http_call *call, uint32_t missing)
 
 	body_drop(call->ctx, &call->side->body);
 	call->side->gap_in_body = true;
+	http_tap_missing(call, missing);
+	call->is_missing = true;
 	while (missing > 0 && call->side->phase == PHASE_MESSAGE && !call->state->done) {
 		uint32_t size = missing < sizeof(nothing) ? missing : (uint32_t)sizeof(nothing);
 		struct cursor in = cursor_make(nothing, size);
@@ -631,11 +637,27 @@ http_create(const struct conf *conf, struct shrike_setup *setup)
 	return shared;
 }
 
+static void
+http_destroy_local(void *local)
+{
+	feed_destroy(((struct http_local *)local)->feed);
+	free(local);
+}
+
 static void *
 http_create_local(const void *shared)
 {
+	struct http_local *local = calloc(1, sizeof(*local));
+
 	(void)shared;
-	return calloc(1, sizeof(struct http_local));
+	if (local == NULL)
+		return NULL;
+	local->feed = feed_create(TAP_HTTP);
+	if (local->feed == NULL) {
+		free(local);
+		return NULL;
+	}
+	return local;
 }
 
 #define REQUEST(method)                                                                                                \
@@ -694,7 +716,7 @@ const struct shrike_parser http_protocol = {
 	.create = http_create,
 	.destroy = http_destroy,
 	.create_local = http_create_local,
-	.destroy_local = free,
+	.destroy_local = http_destroy_local,
 	.parse = http_parse,
 	.gap = http_gap,
 	.save = http_save,

@@ -125,6 +125,7 @@ on_name(http_parser *machine, const char *at, size_t size)
 
 	if (side->value_begun)
 		header_end(call);
+	http_tap(call, TAP_HTTP_NAME, at, size);
 	if (size > sizeof(side->name) - side->name_bytes)
 		size = sizeof(side->name) - side->name_bytes;
 	memcpy(&side->name[side->name_bytes], at, size);
@@ -141,6 +142,7 @@ on_value(http_parser *machine, const char *at, size_t size)
 
 	if (!side->value_begun)
 		header_begin(call);
+	http_tap(call, TAP_HTTP_VALUE, at, size);
 	if (!http_text_append(call->ctx, &side->value, piece, HTTP_VALUE_BYTES_MAX) ||
 	    (side->collecting != COLLECT_NONE &&
 	     !http_text_append(call->ctx, &side->collected[side->collecting], piece, HTTP_BLOCK_BYTES_MAX)))
@@ -254,6 +256,7 @@ on_headers_complete(http_parser *machine)
 	struct http_call *call = machine->data;
 
 	header_end(call);
+	http_tap_status(call);
 	/* Codings without "chunked" say nothing of the length (RFC 9112 6.3 wants such requests refused):
 	 * Content-Length does, or the lack of it. */
 	if ((machine->flags & F_CHUNKED) == 0)
@@ -326,6 +329,8 @@ on_body(http_parser *machine, const char *at, size_t size)
 	struct http_side *side = call->side;
 	struct cursor bytes = cursor_make(at, size);
 
+	if (!call->is_missing)
+		http_tap(call, TAP_HTTP_BODY, at, size);
 	if (side->gap_in_body)
 		return 0;
 	if (!side->body_begun)
@@ -343,13 +348,23 @@ on_message_complete(http_parser *machine)
 
 	header_end(call); /* of the trailers */
 	body_finish(call->ctx, &call->shared->bodies, &side->body, F_MD5, F_SHA256);
+	http_tap_end(call, true);
 	http_tell_message(call, SHRIKE_HTTP_COMPLETE);
 	/* What follows may be a request line, which is read here, or no HTTP. */
 	http_parser_pause(machine, 1);
 	return 0;
 }
 
+/* The reason phrase of a response. */
+static int
+on_status(http_parser *machine, const char *at, size_t size)
+{
+	http_tap(machine->data, TAP_HTTP_LINE, at, size);
+	return 0;
+}
+
 const http_parser_settings http_callbacks = {
+	.on_status = on_status,
 	.on_header_field = on_name,
 	.on_header_value = on_value,
 	.on_headers_complete = on_headers_complete,

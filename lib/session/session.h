@@ -121,6 +121,9 @@ bool session_pull_payload(struct session_table *, struct session *, struct sessi
 /* In before_save(), not for SESSION_SAVE_MID: what was waiting for bytes that did not come. */
 bool session_pull_last(struct session_table *, struct session *, struct session_chunk *);
 
+/* TCP: the sequence number behind the chunk that was pulled last. */
+uint32_t session_tcp_next(const struct session *, unsigned direction);
+
 /* Adds a tag to the session's record; opens it. */
 void session_add_tag(struct session_table *, struct session *, const char *tag);
 

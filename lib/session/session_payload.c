@@ -67,6 +67,12 @@ session_pull_last(struct session_table *t, struct session *s, struct session_chu
 	return (s->flags & TCP_HELD) != 0 && session_type_of(t, s) == SESSION_TCP && session_tcp_pull_last(t, s, out);
 }
 
+uint32_t
+session_tcp_next(const struct session *s, unsigned direction)
+{
+	return s->tcp_next[direction];
+}
+
 void
 session_before_save(struct session_table *t, struct session *s, enum session_save why)
 {

@@ -1,0 +1,45 @@
+/* The sink "zmq": what subscribers get. And libzmq's own header of that name, which this one includes.
+ *
+ * Every message has two frames: the topic, and the message. Topics are "record", "http", "stream" and "stats"; a
+ * subscriber subscribes to those it wants (a prefix of a topic, or the empty one for all). With zmqType=pub the
+ * endpoint is a PUB socket (XPUB, which speaks the same), with push a PUSH socket, of which each message goes to one of
+ * its peers.
+ *
+ * "record"  the session's document as the sinks ndjson and sqlite have it: one JSON object (RECORD.md 1).
+ *
+ * "stats"   {"index":"stats"|"dstats", "id":"...", "document":{...}}: what the Elasticsearch sink puts into that index
+ *           under that id (RECORD.md 7).
+ *
+ * "http"    one HTTP/1 request or response. A JSON object on one line, '\n', and then the body's first bytes, as they
+ *           were sent but without the framing of chunks (Content-Encoding is not undone):
+ *             "firstPacket"   of the session, ms since 1970; with "network" and the two ends it finds the record
+ *             "source", "destination"   {"ip":"10.0.0.1", "port":40000} of the session
+ *             "ipProtocol"    6
+ *             "network"       {"community_id":"1:..."}
+ *             "direction"     "source" or "destination": which end sent this
+ *             "timestamp"     when it began, ms since 1970
+ *             "type"          "request" or "response"
+ *             "startLine"     "GET /a HTTP/1.1", "HTTP/1.1 200 OK"
+ *             "statusCode"    200; responses only
+ *             "headers"       [["Host","a.example"], ...] in their order, names as sent, trailers last
+ *             "bodyBytes"     length of the body as far as it was seen
+ *             "bodyCut"       bytes of it that are not behind the '\n': zmqBodyMax is less than bodyBytes
+ *             "bodyMissing"   bytes of it that were lost on the way to the sensor (0: none)
+ *             "complete"      false: the connection ended or broke off before the message did
+ *
+ * "stream"  the next bytes of one direction of a TCP session, in order. JSON, '\n', bytes, as above:
+ *             "firstPacket", "source", "destination", "ipProtocol", "network", "direction"   as above
+ *             "timestamp"     of the packet that brought them
+ *             "sequence"      TCP sequence number of the first byte
+ *             "missing"       bytes before it that were lost on the way to the sensor (0: none)
+ *             "bytes"         how many follow
+ *           Sessions whose parsers have finished before somebody subscribes are not begun again.
+ *
+ * Texts in JSON are UTF-8; bytes that are not are taken as Latin-1.
+ *
+ * Nobody waits for a subscriber. One whose queue (zmqHighWater messages) is full does not get a message that others
+ * get; each such message is counted once ("zmq.TOPIC_refused"). What workers have for a topic that nobody listens to is
+ * not even copied. */
+
+/* No guard: found beside its user first and by the include path then, this file includes itself once before the other. */
+#include_next <zmq.h>
