@@ -198,9 +198,8 @@ add_packet_ring(const struct interface *in, const struct port_conf *conf, unsign
 	add(in, out, size, "framecnt", n_blocks * slots_of_block);
 }
 
-/* What a kernel device has of receive queues: a queue that has no socket keeps its packets to itself. */
-static unsigned
-kernel_queues(const char *device)
+unsigned
+interface_receive_queues(const char *device)
 {
 	char pattern[192];
 	glob_t found;
@@ -230,7 +229,7 @@ interface_vdev(const struct interface *in, const struct port_conf *conf, unsigne
 	if (in->kind == INTERFACE_AF_PACKET)
 		add_packet_ring(in, conf, n_workers, arguments, arguments_size);
 	if (in->kind == INTERFACE_AF_XDP && !given(in, "start_queue"))
-		add(in, arguments, arguments_size, "queue_count", kernel_queues(in->name));
+		add(in, arguments, arguments_size, "queue_count", interface_receive_queues(in->name));
 	at = strlen(arguments);
 	if (in->kind == INTERFACE_MEMIF && !given(in, "role"))
 		at += (size_t)snprintf(arguments + at, arguments_size - at, ",role=server");

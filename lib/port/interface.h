@@ -78,6 +78,10 @@ int interface_attach(const struct interface *, const struct port_conf *, unsigne
 /* Bytes that a slot of the kernel's ring has for one frame, with its header. */
 uint32_t interface_slot_bytes(uint32_t snap_bytes);
 
+/* What a kernel device has of receive queues, up to what af_xdp may have: a queue without a socket keeps its packets to
+ * itself. */
+unsigned interface_receive_queues(const char *device);
+
 /* True when DPDK's driver 'net_NAME' is installed, or when it cannot be told where drivers are. */
 bool interface_driver_installed(const char *driver);
 

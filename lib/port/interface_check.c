@@ -16,6 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+
 #include <rte_eal.h>
 
 /* Of the kernel, but DPDK shares the device with them. */
@@ -133,6 +136,40 @@ check_kernel_device(const struct interface *in, char *why, size_t why_size)
 	return check_right(in, why, why_size);
 }
 
+/* The combined channels of a device, which are all that net_af_xdp counts; it takes none for one. */
+static unsigned
+combined_channels(const char *device)
+{
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq request = {.ifr_data = (void *)&channels};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return 1;
+	memcpy(request.ifr_name, device, strnlen(device, sizeof(request.ifr_name) - 1));
+	if (ioctl(fd, SIOCETHTOOL, &request) != 0)
+		channels.combined_count = 0;
+	close(fd);
+	return channels.combined_count > 0 ? channels.combined_count : 1;
+}
+
+/* veth has queues to receive, and none that are combined. What comes in on a queue that nobody reads would be missed by
+ * nobody. */
+static int
+check_xdp_queues(const struct interface *in, char *why, size_t why_size)
+{
+	unsigned queues = interface_receive_queues(in->name), channels = combined_channels(in->name);
+	char what[512];
+
+	if (queues <= channels || strstr(in->more, "start_queue=") != NULL)
+		return 0;
+	snprintf(what, sizeof(what),
+		 "it has %u receive queues but %u combined channel%s, and net_af_xdp reads no more than those: ethtool "
+		 "-L %s rx %u, or af_packet:%s",
+		 queues, channels, channels > 1 ? "s" : "", in->name, channels, in->name);
+	return refuse(-ENOTSUP, why, why_size, in, what);
+}
+
 bool
 interface_pci_driver(const char *address, char *out, size_t size)
 {
@@ -189,8 +226,10 @@ interface_check(const struct interface *in, char *why, size_t why_size)
 	if (rc != 0)
 		return rc;
 	switch (in->kind) {
-	case INTERFACE_AF_PACKET:
 	case INTERFACE_AF_XDP:
+		rc = check_kernel_device(in, why, why_size);
+		return rc != 0 ? rc : check_xdp_queues(in, why, why_size);
+	case INTERFACE_AF_PACKET:
 	case INTERFACE_PCAP:
 		return check_kernel_device(in, why, why_size);
 	case INTERFACE_TAP:

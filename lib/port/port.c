@@ -241,6 +241,20 @@ total_far_stamps(const struct port *port)
 	return sum;
 }
 
+/* net_memif shows nothing while no peer is connected, or when it was stopped: then it had what workers took. */
+static void
+never_less(struct port *port, uint64_t now[4])
+{
+	uint64_t taken = port->base[BASE_PACKETS] + total_received(port);
+
+	if (now[BASE_PACKETS] == 0 || now[BASE_PACKETS] < port->seen[BASE_PACKETS])
+		now[BASE_PACKETS] = RTE_MAX(taken, port->seen[BASE_PACKETS]);
+	for (unsigned i = 0; i < RTE_DIM(port->seen); i++) {
+		now[i] = RTE_MAX(now[i], port->seen[i]);
+		port->seen[i] = now[i];
+	}
+}
+
 void
 port_read_stats(struct port *port)
 {
@@ -250,6 +264,7 @@ port_read_stats(struct port *port)
 	if (port->is_replay || port->queue == NULL)
 		return;
 	read_device(port, now);
+	never_less(port, now);
 	for (unsigned i = 0; i < RTE_DIM(now); i++)
 		now[i] -= port->base[i];
 	COUNTER_SET(&port->counters, offered,
@@ -312,9 +327,8 @@ port_stop(struct port *port)
 		return;
 	left = port->is_replay ? 0 : count_unread(port);
 	port_link_stop(port);
-	/* Closes the sockets of net_af_packet: what they counted was read before. */
-	if (port->n_sockets > 0)
-		port_read_stats(port);
+	/* To stop closes the sockets of net_af_packet and what net_memif has of its peer, with what they counted. */
+	port_read_stats(port);
 	port->n_sockets = 0;
 	rte_eth_dev_stop(port->id);
 	if (port->socket_packets == 0)

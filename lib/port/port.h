@@ -65,6 +65,7 @@ struct port {
 	struct counters counters; /* received, imissed, ierrors, rx_nombuf: port_read_stats() */
 	char name[16];		  /* "port 0" */
 	uint64_t base[4];	  /* what the device had counted when it started */
+	uint64_t seen[4];	  /* and the last time */
 	struct port_queue *queue; /* one for each receive queue, written by its worker only */
 
 	/* Control only, but for the clock, which workers read. */

@@ -46,6 +46,18 @@ largest_mtu(const struct rte_eth_dev_info *info, struct rte_mempool *pool)
 	return mtu > RTE_ETHER_MTU ? mtu : 0;
 }
 
+/* To these a port without queues to send is an error, or (memif) its peer does not connect. */
+static bool
+must_send(const char *driver)
+{
+	static const char *const drivers[] = {"net_tap", "net_af_xdp", "net_memif"};
+
+	for (unsigned i = 0; i < RTE_DIM(drivers); i++)
+		if (strcmp(driver, drivers[i]) == 0)
+			return true;
+	return false;
+}
+
 /* First as is right, then without a large MTU, then with queues to send. */
 static int
 try_configure(const struct port *port, struct rte_eth_conf *conf, const struct rte_eth_dev_info *info,
@@ -53,10 +65,7 @@ try_configure(const struct port *port, struct rte_eth_conf *conf, const struct r
 {
 	int rc;
 
-	/* To these, a port without queues to send is an error. */
-	*n_send_queues = strcmp(info->driver_name, "net_tap") == 0 || strcmp(info->driver_name, "net_af_xdp") == 0
-				 ? port->n_queues
-				 : 0;
+	*n_send_queues = must_send(info->driver_name) ? port->n_queues : 0;
 	rc = rte_eth_dev_configure(port->id, port->n_queues, *n_send_queues, conf);
 	if (rc != 0 && conf->rxmode.mtu != 0) {
 		conf->rxmode.mtu = 0;
