@@ -10,6 +10,7 @@
  *	fragments4	first fragments, each of another datagram that never becomes whole; fragments6: IPv6
  *	last4		last fragments, the same
  *	spread4		datagrams of 32 small fragments, each 2 KB behind the one before, never whole
+ *	mixed4		fragments4, and in every hundred packets a datagram in two fragments, fifty apart
  *	repeat4		one fragment again and again
  *	nested		frames of about BYTES (1200) of random tunnels in tunnels, deeper than anybody decodes
  *	tunnels		the same, four deep, around datagrams of which ten are of one flow
@@ -34,7 +35,7 @@ enum {
 enum { GRE_ROUTING = 0x4000 };
 enum { TYPE_IPV4 = 0x0800, TYPE_ETHERNET = 0x6558, TYPE_VLAN = 0x8100, TYPE_IPV6 = 0x86dd, TYPE_MPLS = 0x8847 };
 enum { PORT_GTP = 2152, PORT_VXLAN = 4789 };
-enum { PORT_MIN = 20000, FRAGMENT = 32, SPREAD = 32, SPREAD_STEP = 2048, MORE = 0x2000 };
+enum { PORT_MIN = 20000, FRAGMENT = 32, SPREAD = 32, SPREAD_STEP = 2048, MIXED = 100, MORE = 0x2000 };
 enum { TOEPLITZ_KEY = 0x6d5a, COLLISION = 0x1234abcd, LABELS_MAX = 6, VLANS_MAX = 4, SHALLOW = 4 };
 
 static uint64_t random_state = 0x9E3779B97F4A7C15;
@@ -354,6 +355,26 @@ make_fragment4(struct frame *f, uint32_t datagram, unsigned offset, unsigned mor
 	add_ethernet(f, TYPE_IPV4);
 }
 
+/* UDP datagrams of their own addresses, so that each is a session's. */
+static void
+make_mixed4(struct frame *f, uint32_t i)
+{
+	uint8_t *udp;
+
+	if (i % MIXED != 0 && i % MIXED != MIXED / 2) {
+		make_fragment4(f, i, 0, MORE);
+		return;
+	}
+	udp = before(f, FRAGMENT);
+	if (i % MIXED == 0) {
+		put16(&udp[0], PORT_MIN);
+		put16(&udp[2], PORT_MIN + 1);
+		put16(&udp[4], 2 * FRAGMENT);
+	}
+	add_ipv4(f, PROTOCOL_UDP, 0x0B000000 + i / MIXED, 0xC0A80203, 1, i % MIXED == 0 ? MORE : FRAGMENT / 8);
+	add_ethernet(f, TYPE_IPV4);
+}
+
 static void
 make_fragment6(struct frame *f, uint32_t datagram)
 {
@@ -548,6 +569,8 @@ make(struct frame *f, const char *kind, uint32_t i, unsigned bytes)
 		make_fragment4(f, i, 65400, 0);
 	else if (strcmp(kind, "spread4") == 0)
 		make_fragment4(f, i / SPREAD, i % SPREAD * SPREAD_STEP, i % SPREAD == SPREAD - 1 ? 0 : MORE);
+	else if (strcmp(kind, "mixed4") == 0)
+		make_mixed4(f, i);
 	else if (strcmp(kind, "repeat4") == 0)
 		make_fragment4(f, 0, 0, MORE);
 	else if (strcmp(kind, "nested") == 0)
