@@ -27,6 +27,14 @@ static const struct setting app_settings[] = {
 		"more, parsers end early"),
 	SETTING_U32(struct app_conf, receive_ring, "receiveRing", 2048, 128, 32768, "packets",
 		    "slots of each receive ring or queue (a power of two)"),
+	SETTING_U32(struct app_conf, handoff_ring, "handoffRing", 512, 128, 32768, "packets",
+		    "slots of each ring by which a worker hands packets to another one, live; there is one for each "
+		    "ordered "
+		    "pair of workers"),
+	SETTING_U32(
+		struct app_conf, merge_window_ms, "mergeWindow", 0, 0, 5000, "milliseconds",
+		"packets of several ports and queues are put in the order of their time stamps: how long one waits at "
+		"most for older ones; 0: they are taken as they come"),
 	SETTING_BOOL(struct app_conf, stage_times, "stageTimes", "false",
 		     "measure how long each stage of the packet path takes (costs about 1 ns a packet)"),
 	SETTING_STR(struct app_conf, name_regex, "offlineFilenameRegex", "(?i)\\.(pcap|pcapng|cap)(\\.(gz|zst))?$",

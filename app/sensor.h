@@ -15,6 +15,7 @@
 #include "export.h"
 #include "flow_owner.h"
 #include "fragments.h"
+#include "handoff.h"
 #include "interface.h"
 #include "known.h"
 #include "options.h"
@@ -75,6 +76,7 @@ struct sensor {
 	struct port port[PORTS_MAX];
 	unsigned n_ports;
 	unsigned n_workers;
+	struct handoff *handoff; /* live, with several workers */
 	struct worker *worker[WORKERS_MAX];
 	struct rte_ring *records[WORKERS_MAX], *returns[WORKERS_MAX];
 	struct rte_ring *file_events;

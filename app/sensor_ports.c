@@ -4,6 +4,8 @@
  * be that of another machine. -i wins over 'interface' too. */
 #include "sensor_ports.h"
 
+#include "sensor_handoff.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,7 +163,10 @@ sensor_start_pools(struct sensor *s)
 		struct sensor_pool *pool = &s->pool[i];
 
 		snprintf(name, sizeof(name), "packets%u", i);
-		pool->n_mbufs = mbufs_of_pool(&s->app, pool->n_mbufs, s->plan.n_lcores);
+		pool->n_mbufs = mbufs_of_pool(&s->app, pool->n_mbufs + sensor_handoff_mbufs(s, pool->n_queues),
+					      s->plan.n_lcores);
+		if (s->app.merge_window_ms > 0 && s->app.n_mbufs == 0)
+			pool->n_mbufs *= 2;
 		pool->mempool = port_pool_create_sized(name, pool->n_mbufs, s->plan.n_lcores, pool->data_room_bytes,
 						       pool->socket);
 		if (pool->mempool == NULL) {
@@ -204,14 +209,17 @@ sensor_start_ports(struct sensor *s)
 	return EXIT_FINE;
 }
 
-void
+enum exit_code
 sensor_assign_queues(struct sensor *s)
 {
 	for (unsigned port = 0; port < s->n_ports; port++)
 		for (uint16_t queue = 0; queue < s->port[port].n_queues; queue++) {
 			/* Ports with fewer queues than workers begin at different ones. */
 			unsigned first = s->port[port].n_queues < s->n_workers ? port : 0;
+			unsigned worker = sensor_is_files(s) ? 0 : (first + queue) % s->n_workers;
 
-			worker_add_port(s->worker[(first + queue) % s->n_workers], &s->port[port], queue);
+			if (worker_add_queue(s->worker[worker], &s->port[port], queue) != 0)
+				return environment_error("ports", "too many queues for one worker");
 		}
+	return sensor_queues_done(s);
 }

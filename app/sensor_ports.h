@@ -19,8 +19,8 @@ enum exit_code sensor_start_pools(struct sensor *);
 /* Starts every port that EAL has (not for a replay). */
 enum exit_code sensor_start_ports(struct sensor *);
 
-/* Queues to workers. */
-void sensor_assign_queues(struct sensor *);
+/* Queues to workers. Capture files given as ports all go to the first one, which merges them (worker_receive.c). */
+enum exit_code sensor_assign_queues(struct sensor *);
 
 /* About what the pools will take, before EAL knows the ports. */
 size_t sensor_ports_memory(const struct sensor *, unsigned n_lcores, unsigned n_workers);

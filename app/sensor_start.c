@@ -16,6 +16,7 @@
 #include "pool.h"
 #include "rcu.h"
 #include "sensor.h"
+#include "sensor_handoff.h"
 #include "sensor_ports.h"
 #include "thread.h"
 #include "worker_payload.h"
@@ -189,17 +190,6 @@ start_replay(struct sensor *s)
 	return EXIT_FINE;
 }
 
-/* True when every port is a net_pcap file: then the packets' time is the time, and the end shows itself by silence
- * only. */
-static bool
-only_capture_ports(const struct sensor *s)
-{
-	for (unsigned i = 0; i < s->n_ports; i++)
-		if (!s->port[i].is_capture_file)
-			return false;
-	return s->n_ports > 0;
-}
-
 static enum exit_code
 start_workers(struct sensor *s)
 {
@@ -219,14 +209,16 @@ start_workers(struct sensor *s)
 		.writer = s->writer,
 		.overload = &s->overload_conf,
 		.receive_ring = s->app.receive_ring,
-		.replay = s->replay != NULL,
-		.packet_clock = only_capture_ports(s),
 		.stage_times = s->app.stage_times,
 		.sequential_ids = s->document_conf.id_style == DOCUMENT_ID_SEQUENTIAL,
 		.node = conf_node(s->conf),
 		.no_records = s->options->no_records,
 	};
+	enum exit_code code;
 
+	code = sensor_start_handoff(s, &params);
+	if (code != EXIT_FINE)
+		return code;
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		params.index = i;
 		params.records = s->records[i];
@@ -235,8 +227,7 @@ start_workers(struct sensor *s)
 		if (s->worker[i] == NULL)
 			return environment_error("worker", strerror(errno));
 	}
-	sensor_assign_queues(s);
-	return EXIT_FINE;
+	return sensor_assign_queues(s);
 }
 
 /* What may grow with traffic, at most; all of it is touched as it is used. */
@@ -256,7 +247,7 @@ set_exit_idle(struct sensor *s)
 {
 	double seconds = s->options->exit_idle_s;
 
-	if (seconds < 0 && s->replay == NULL && only_capture_ports(s))
+	if (seconds < 0 && s->replay == NULL && sensor_is_files(s))
 		seconds = 2;
 	s->exit_idle_ns = seconds > 0 ? (uint64_t)(seconds * 1e9) : 0;
 }
@@ -330,6 +321,7 @@ sensor_destroy(struct sensor *s)
 		ledger_gauge_detach(&s->records_gauge);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_destroy(s->worker[i]);
+	handoff_destroy(s->handoff);
 	writer_destroy(s->writer);
 	for (unsigned i = 0; i < s->n_ports; i++)
 		port_close(&s->port[i]);

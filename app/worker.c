@@ -107,6 +107,7 @@ worker_destroy(struct worker *w)
 	if (w->outgoing != NULL)
 		record_free(w->pool, w->outgoing);
 	port_free_burst(w->held + w->next_held, w->n_held - w->next_held);
+	worker_receive_fini(w);
 	writer_stream_destroy(w->stream);
 	fragments_destroy(w->fragments);
 	dedup_destroy(w->dedup);
@@ -118,13 +119,6 @@ worker_destroy(struct worker *w)
 	worker_view_detach(w);
 	counters_detach(&w->counters);
 	free(w);
-}
-
-void
-worker_add_port(struct worker *w, const struct port *port, uint16_t queue)
-{
-	w->port[w->n_ports] = (struct worker_port){.port = port, .queue = queue};
-	worker_overload_add_port(w, w->n_ports++);
 }
 
 static uint64_t
@@ -235,35 +229,62 @@ worker_may_go_on(const struct worker *w)
 {
 	if (likely(w->task == TASK_NONE))
 		return true;
-	return w->task == TASK_EXPIRE && !w->params.replay && !session_room(w->sessions, EXPIRE_MAX);
+	return w->task == TASK_EXPIRE && !w->params.lossless && !session_room(w->sessions, EXPIRE_MAX);
+}
+
+/* Waiting is not being idle (--exit-idle). */
+static void
+note_blocked(struct worker *w, uint64_t now_ns)
+{
+	COUNTER_ADD(&w->counters, blocked, 1);
+	if (w->params.lossless)
+		atomic_store_explicit(&w->last_packet_ns, now_ns, memory_order_relaxed);
 }
 
 /* Live, what there is no room for is shed. */
 static bool
-has_room(struct worker *w)
+has_room(struct worker *w, uint64_t now_ns)
 {
 	if (likely(session_room(w->sessions, BURST_MAX) && writer_stream_room(w->stream, BURST_MAX)) ||
-	    !w->params.replay)
+	    !w->params.lossless)
 		return true;
-	COUNTER_ADD(&w->counters, blocked, 1);
+	note_blocked(w, now_ns);
 	return false;
 }
 
-static unsigned
+/* A peer's clock says that time has come so far. False: sessions that are over are not all saved yet. */
+static bool
+follow_tick(struct worker *w)
+{
+	if (!worker_expire_before(w, w->tick_ns))
+		return false;
+	if (w->tick_ns > w->clock_ns)
+		w->clock_ns = w->tick_ns;
+	w->tick_ns = 0;
+	return true;
+}
+
+/* Nothing more comes from ports: once peers have nothing more for us either, sessions are saved. */
+static bool
+close_step(struct worker *w)
+{
+	if (!w->closing || w->task != TASK_NONE || w->next_held < w->n_held || !worker_receive_is_over(w))
+		return false;
+	worker_overload_end(w);
+	w->task = TASK_FLUSH;
+	w->after_flush = TASK_FINISH;
+	return true;
+}
+
+static void
 housekeeping(struct worker *w, uint64_t now_ns)
 {
 	if (likely(now_ns < w->next_tick_ns))
-		return 0;
+		return;
 	w->next_tick_ns = now_ns + TICK_INTERVAL_NS;
+	w->closing = atomic_load_explicit(&w->stop, memory_order_relaxed);
 	writer_stream_tick(w->stream, now_ns);
 	worker_note_peak(w);
-	if (atomic_load_explicit(&w->stop, memory_order_relaxed) && w->task == TASK_NONE && w->next_held == w->n_held) {
-		worker_overload_end(w);
-		w->task = TASK_FLUSH;
-		w->after_flush = TASK_FINISH;
-		return 1;
-	}
-	return 0;
 }
 
 unsigned
@@ -278,8 +299,10 @@ worker_poll(struct worker *w)
 	work = take_back_records(w);
 	ring_has_room = push_records(w);
 	stage_end(w, STAGE_RECORDS, &since);
-	if (unlikely(!ring_has_room && w->params.replay)) {
-		COUNTER_ADD(&w->counters, blocked, 1);
+	if (unlikely(w->handoff != NULL))
+		handoff_send(w->handoff);
+	if (unlikely(!ring_has_room && w->params.lossless)) {
+		note_blocked(w, now_ns);
 		return work;
 	}
 	if (unlikely(!worker_task_step(w) && !worker_may_go_on(w))) {
@@ -288,17 +311,21 @@ worker_poll(struct worker *w)
 	}
 	if (w->run_mbufs == 0)
 		work += worker_payload_commands(&w->payload);
-	work += housekeeping(w, now_ns);
+	housekeeping(w, now_ns);
 	if (unlikely(now_ns >= w->overload.next_ns))
 		worker_overload_look(w, now_ns);
-	if (w->next_held == w->n_held && has_room(w)) {
+	if (unlikely(w->tick_ns != 0) && !follow_tick(w))
+		return work + 1;
+	if (w->next_held == w->n_held && has_room(w, now_ns)) {
 		unsigned received = worker_receive(w, now_ns);
 
 		worker_overload_received(&w->overload, received, now_ns);
 		work += received;
 		stage_end(w, STAGE_RECEIVE, &since);
-		if (w->next_held == w->n_held)
+		if (w->next_held == w->n_held) {
 			worker_advance_idle_clock(w);
+			work += close_step(w);
+		}
 	}
 	if (w->next_held < w->n_held) {
 		unsigned before_held = w->next_held, before_packet = w->next_packet;

@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "decode.h"
 #include "dedup.h"
+#include "flow_owner.h"
 #include "fragments.h"
 #include "overload.h"
 #include "parsing.h"
@@ -22,7 +23,7 @@
 #include "session.h"
 #include "writer.h"
 
-enum { WORKER_PORTS_MAX = 16 };
+enum { WORKER_QUEUES_MAX = 256 };
 
 enum worker_stage {
 	STAGE_RECEIVE,
@@ -43,6 +44,7 @@ struct worker_stages {
 	uint64_t cycles[STAGES], reads[STAGES], packets;
 };
 
+struct handoff;
 struct rte_ring;
 
 struct worker_params {
@@ -61,8 +63,16 @@ struct worker_params {
 	struct rte_ring *records, *returns;
 	const struct overload_conf *overload;
 	uint32_t receive_ring; /* of ports that do not tell */
-	bool replay;	       /* wait for head-room instead of shedding */
+	bool replay;	       /* packets are placed and ordered by it */
 	bool packet_clock;     /* ports whose packets carry their own time: the wall clock does not advance ours */
+	bool lossless;	       /* both of these: wait for head-room instead of shedding */
+
+	/* Live, with several workers; else NULL: what arrives is ours. */
+	struct handoff *handoff;
+	const struct flow_owners *owners;
+
+	uint64_t merge_window_ns; /* 0: packets are taken as they come */
+	uint32_t merge_mbufs;	  /* that may wait in the merge */
 	bool stage_times, no_records;
 	bool sequential_ids; /* autoGenerateId=sequential */
 	const char *node;
@@ -73,7 +83,14 @@ struct worker;
 /* NULL with errno. */
 struct worker *worker_create(const struct worker_params *);
 void worker_destroy(struct worker *); /* accepts NULL */
-void worker_add_port(struct worker *, const struct port *, uint16_t queue);
+
+/* Before the first poll. -E2BIG: it has too many. */
+int worker_add_queue(struct worker *, const struct port *, uint16_t queue);
+
+/* After its last queue: sets up the merge. 'alone': no other worker has a queue, so that it sees all fragments of a
+ * datagram. 0 or -errno. */
+int worker_queues_done(struct worker *, bool alone);
+unsigned worker_queue_count(const struct worker *);
 
 /* Does one burst's worth of work; returns what it found to do, 0 when idle. */
 unsigned worker_poll(struct worker *);

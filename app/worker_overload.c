@@ -39,15 +39,15 @@ is_silent(const char *driver)
 void
 worker_overload_add_port(struct worker *w, unsigned i)
 {
-	const struct worker_port *port = &w->port[i];
+	const struct worker_queue *port = &w->queue[i];
 	struct worker_overload *o = &w->overload;
 	struct rte_eth_rxq_info queue;
 	struct rte_eth_dev_info info;
 
 	if (o->next_ns != 0)
 		return;
-	if (rte_eth_rx_queue_count(port->port->id, port->queue) >= 0 &&
-	    rte_eth_rx_queue_info_get(port->port->id, port->queue, &queue) == 0)
+	if (rte_eth_rx_queue_count(port->port->id, port->number) >= 0 &&
+	    rte_eth_rx_queue_info_get(port->port->id, port->number, &queue) == 0)
 		o->descriptors[i] = queue.nb_desc;
 	else if (rte_eth_dev_info_get(port->port->id, &info) == 0 && is_silent(info.driver_name))
 		o->says_nothing = true;
@@ -59,7 +59,7 @@ worker_overload_init(struct worker *w)
 	struct worker_overload *o = &w->overload;
 
 	overload_init(&o->ladder, w->params.overload, &w->counters);
-	o->next_ns = w->params.replay || !w->params.overload->enabled ? UINT64_MAX : 0;
+	o->next_ns = w->params.lossless || !w->params.overload->enabled ? UINT64_MAX : 0;
 }
 
 static uint8_t
@@ -73,14 +73,17 @@ queue_percent(const struct worker *w)
 {
 	uint8_t fullest = 0;
 
-	for (unsigned i = 0; i < w->n_ports; i++) {
+	for (unsigned i = 0; i < w->n_queues; i++) {
 		int used = w->overload.descriptors[i] == 0
 				   ? 0
-				   : rte_eth_rx_queue_count(w->port[i].port->id, w->port[i].queue);
+				   : rte_eth_rx_queue_count(w->queue[i].port->id, w->queue[i].number);
 		uint8_t percent = used > 0 ? percent_of((uint64_t)used, w->overload.descriptors[i]) : 0;
 
 		fullest = RTE_MAX(fullest, percent);
 	}
+	/* To who receives little himself they are what a queue is. */
+	if (w->handoff != NULL)
+		fullest = RTE_MAX(fullest, (uint8_t)handoff_percent(w->handoff));
 	return fullest;
 }
 
@@ -112,8 +115,8 @@ worker_overload_look(struct worker *w, uint64_t now_ns)
 		.never_idle = is_never_idle(o, now_ns, w->params.receive_ring),
 	};
 
-	for (unsigned i = 0; i < w->n_ports; i++)
-		view.lost += port_lost(w->port[i].port);
+	for (unsigned i = 0; i < w->n_queues; i++)
+		view.lost += port_lost(w->queue[i].port);
 	o->next_ns = now_ns + LOOK_INTERVAL_NS;
 	if (overload_look(&o->ladder, &view, now_ns))
 		session_refuse_new(w->sessions, overload_stage(&o->ladder) == OVERLOAD_NO_RECORDS);

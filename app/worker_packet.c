@@ -20,12 +20,22 @@ COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session coul
 
 enum { PREFETCH_AHEAD = 2, PREFETCH_BYTES = 1536 };
 
+/* By the worker that had it from the port. */
+static inline void
+count_received(struct worker *w, unsigned n, uint64_t bytes)
+{
+	if (unlikely(w->placed))
+		return;
+	COUNTER_ADD(&w->counters, received, n);
+	COUNTER_ADD(&w->counters, received_bytes, bytes);
+}
+
 /* The next packets of 'held' that share one second of the clock go into the burst. Control mbufs are not packets. */
 static unsigned
 take_run(struct worker *w)
 {
 	struct burst *b = w->burst;
-	uint64_t second = meta_of(w->held[w->next_held])->clock_ns / NS_PER_S;
+	uint64_t second = meta_of(w->held[w->next_held])->clock_ns / NS_PER_S, bytes = 0;
 	unsigned taken = 0;
 
 	b->n = 0;
@@ -34,13 +44,13 @@ take_run(struct worker *w)
 
 		if (meta->kind != META_PACKET || meta->clock_ns / NS_PER_S > second)
 			break;
-		COUNTER_ADD(&w->counters, received, 1);
-		COUNTER_ADD(&w->counters, received_bytes, w->held[i]->pkt_len);
+		bytes += w->held[i]->pkt_len;
 		if (likely(port_packet(w->held[i], w->linear + (size_t)b->n * PACKET_BYTES_MAX, &b->packet[b->n])))
 			b->n++;
 		else
 			COUNTER_ADD(&w->counters, oversized, 1);
 	}
+	count_received(w, taken, bytes);
 	return taken;
 }
 
@@ -53,6 +63,8 @@ begin_run(struct worker *w, uint64_t *since)
 	w->next_packet = 0;
 	w->looked_up = false;
 	decode_burst(w->params.decode, w->params.secret, b);
+	if (unlikely(w->places && !w->placed))
+		worker_place_run(w);
 	if (w->dedup != NULL)
 		dedup_prefetch_burst(w->dedup, b->packet, b->n);
 	stage_end(w, STAGE_DECODE, since);
@@ -60,31 +72,14 @@ begin_run(struct worker *w, uint64_t *since)
 	stage_end(w, STAGE_SESSION, since);
 }
 
-/* Its verdict says if it is a copy. */
-static void
-lookup_datagram(struct worker *w, struct packet *p)
-{
-	if (w->dedup != NULL) {
-		dedup_prefetch_burst(w->dedup, p, 1);
-		if (dedup_is_copy(w->dedup, p))
-			return;
-	}
-	p->hash = flow_key_hash(&p->key, w->params.secret);
-	session_lookup(w->sessions, p);
-	if (p->fragments_differ && p->session != NULL)
-		session_add_tag(w->sessions, p->session, "ip-overlap");
-	w->looked_up = true;
-}
-
-/* The replay put it together and had it decoded: a run of its own. */
+/* Put together and decoded by the replay or by another worker: a run of its own. */
 static void
 begin_datagram(struct worker *w)
 {
 	struct rte_mbuf *m = w->held[w->next_held];
 	struct packet *p = &w->burst->packet[0];
 
-	COUNTER_ADD(&w->counters, received, 1);
-	COUNTER_ADD(&w->counters, received_bytes, m->pkt_len);
+	count_received(w, 1, m->pkt_len);
 	w->run_mbufs = 1;
 	w->next_packet = 0;
 	w->looked_up = false;
@@ -92,19 +87,7 @@ begin_datagram(struct worker *w)
 	if (w->burst->n == 0)
 		COUNTER_ADD(&w->counters, oversized, 1);
 	else if (p->verdict == PACKET_OK)
-		lookup_datagram(w, p);
-}
-
-/* What decode gave no key. True: it was a fragment, and the packet is the whole datagram now, with its session. */
-static bool
-take_fragment(struct worker *w, struct packet *p)
-{
-	if (p->verdict == PACKET_FRAGMENT && !fragments_push(w->fragments, p))
-		return false;
-	if (p->verdict == PACKET_OK)
-		lookup_datagram(w, p);
-	packet_count_verdict(&w->counters, p);
-	return p->verdict == PACKET_OK;
+		worker_lookup_datagram(w, p);
 }
 
 /* A copy of a packet that was there before ends here. */
@@ -123,7 +106,7 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 {
 	bool has_payload;
 
-	if (unlikely(p->verdict != PACKET_OK) && !take_fragment(w, p))
+	if (unlikely(p->verdict != PACKET_OK) && !worker_place_packet(w, p))
 		return true;
 	if (!w->looked_up) {
 		if (unlikely(take_copy(w, p)))
@@ -181,6 +164,8 @@ continue_run(struct worker *w, uint64_t *since)
 	port_free_burst(w->held + w->next_held, w->run_mbufs);
 	w->next_held += w->run_mbufs;
 	w->run_mbufs = 0;
+	if (unlikely(w->handoff != NULL))
+		handoff_send(w->handoff);
 	stage_end(w, STAGE_RECEIVE, since);
 	return true;
 }
@@ -207,7 +192,10 @@ worker_work_off(struct worker *w, uint64_t *since)
 		struct packet_meta *meta = meta_of(w->held[w->next_held]);
 
 		if (w->run_mbufs == 0) {
-			if (!worker_expire_before(w, meta->clock_ns) && !worker_may_go_on(w))
+			if (unlikely(w->handoff != NULL) && !handoff_send(w->handoff))
+				return;
+			if (likely(!w->distributing) && !worker_expire_before(w, meta->clock_ns) &&
+			    !worker_may_go_on(w))
 				return;
 			stage_end(w, STAGE_EXPIRE, since);
 			if (unlikely(meta->kind != META_PACKET && meta->kind != META_DATAGRAM)) {

@@ -6,6 +6,8 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 
+#include "handoff.h"
+#include "merge.h"
 #include "record_id.h"
 #include "worker.h"
 #include "worker_overload.h"
@@ -15,9 +17,9 @@ enum { EXPIRE_MAX = 64 };
 
 enum task { TASK_NONE, TASK_EXPIRE, TASK_FLUSH, TASK_FINISH, TASK_DONE };
 
-struct worker_port {
+struct worker_queue {
 	const struct port *port;
-	uint16_t queue;
+	uint16_t number;
 };
 
 struct worker {
@@ -30,17 +32,27 @@ struct worker {
 	struct session_table *sessions;
 	struct worker_payload payload;
 	struct writer_stream *stream;
-	struct worker_port port[WORKER_PORTS_MAX];
-	unsigned n_ports, next_port;
+	struct worker_queue queue[WORKER_QUEUES_MAX];
+	unsigned n_queues, n_sources, next_source; /* sources: the queues, then the peers' rings */
+	struct handoff_end *handoff;		   /* NULL: all that arrives is ours */
+	struct merge *merge;			   /* NULL: sources are taken in turn */
+	struct ledger_gauge merge_gauge;
+	bool pull_next; /* from the merge, before anything more goes in */
 	struct worker_overload overload;
 
 	struct rte_mbuf *held[BURST_MAX]; /* received, not yet worked off: held[next_held .. n_held) */
 	unsigned n_held, next_held;
 	struct burst *burst;
-	unsigned run_mbufs;   /* of 'held' that are in the burst; 0: no run is being worked off */
-	unsigned next_packet; /* of the burst */
-	bool looked_up;	      /* that packet has its session, but no place in the pcap yet */
-	uint8_t *linear;      /* BURST_MAX x PACKET_BYTES_MAX for packets in several segments; touched only by those */
+	unsigned run_mbufs;	  /* of 'held' that are in the burst; 0: no run is being worked off */
+	unsigned next_packet;	  /* of the burst */
+	bool looked_up;		  /* that packet has its session, but no place in the pcap yet */
+	bool receives_alone;	  /* no other worker has a queue */
+	bool places;		  /* packets may be others', or have to go into the merge */
+	bool placed;		  /* 'held' went through that already: it is ours, and counted as received */
+	bool distributing;	  /* 'held' is on its way to its owners' merges, ours or others' */
+	uint8_t owner[BURST_MAX]; /* of the packets of the burst that are PACKET_ELSEWHERE */
+	unsigned merge_source;	  /* whose burst is on its way into the merge */
+	uint8_t *linear; /* BURST_MAX x PACKET_BYTES_MAX for packets in several segments; touched only by those */
 	struct record *outgoing; /* did not fit into the ring */
 
 	enum task task;
@@ -49,6 +61,10 @@ struct worker {
 	uint64_t expired_ns;   /* the clock up to which sessions were expired */
 	uint64_t expire_to_ns;
 	uint64_t next_tick_ns;
+	uint64_t received_ns; /* monotonic: of this poll */
+	uint64_t tick_ns;     /* a peer's clock, not yet expired up to; 0: none */
+	uint64_t ticked_s;    /* second of the clock that peers were told */
+	bool closing;	      /* nothing more is received from ports */
 	_Atomic bool stop, done;
 
 	_Atomic uint64_t last_packet_ns;
@@ -101,9 +117,24 @@ void worker_view_show(struct worker *, const struct session_stats *);
  * others are counted meanwhile, and one of theirs ends them. */
 bool worker_may_go_on(const struct worker *);
 
-/* worker_receive.c. One burst into 'held'; 0: nothing there. */
+/* worker_receive.c. One burst into 'held'. Returns what it found to do; 0: nothing there. */
 unsigned worker_receive(struct worker *, uint64_t now_ns);
 void worker_advance_idle_clock(struct worker *);
+void worker_receive_fini(struct worker *);
+
+/* While 'closing': true when nothing is on its way to this worker any more. */
+bool worker_receive_is_over(struct worker *);
+
+/* worker_place.c. A run that was just received and decoded: tells peers the clock, and finds the packets that are
+ * others'. */
+void worker_place_run(struct worker *);
+
+/* One packet that is not simply ours: it leaves for its owner or for the merge, or is one of the verdicts. True: go on
+ * with it here. */
+bool worker_place_packet(struct worker *, struct packet *);
+
+/* The hash and session of a datagram that was put together; its verdict says if it is a copy. */
+void worker_lookup_datagram(struct worker *, struct packet *);
 
 /* worker_packet.c. Works off 'held', run by run. Stops early when something runs out of head-room. */
 void worker_work_off(struct worker *, uint64_t *since);

@@ -1,22 +1,31 @@
-/* Where a worker's packets come from: its queues in turn, and their clock. */
+/* Where a worker's packets come from: the queues it polls and the hand-off rings of its peers; their clock and order.
+ *
+ * Without mergeWindow the sources are taken in turn, a burst at a time. What comes from a queue is placed
+ * (worker_place.c) when it is worked off; what comes from a ring is ours.
+ *
+ * With it there are two ways, because the two kinds of ports know different things.
+ *
+ * Capture files given as ports bring their own time and are always there to be asked, so order can be exact, and it is
+ * made where they are read: one worker polls all their queues, takes the packet with the oldest stamp each time, and
+ * only a file that has no more is not waited for. What it hands off is in order then, each peer has one ring with
+ * something in it, and no watermarks are needed: ticks tell the clock. The length of the window does not matter.
+ *
+ * Live, several workers receive, and nobody knows what is still on its way. What a worker receives is distributed at
+ * once; each owner merges what it received itself, per queue, and what came over each ring, waiting at most the window.
+ * The clock is that of the merged order.
+ *
+ * The clock of a packet is the greatest stamp that this worker has seen before it, or that the worker it came from had,
+ * if that is greater. */
+#include <errno.h>
+
 #include <rte_prefetch.h>
 
 #include "worker_priv.h"
 
+COUNTER(early, "worker.merge_early", "packets that did not wait for mergeWindow, because too many were waiting",
+	LEDGER_NONE, LEDGER_OUT);
+
 enum { LIVE_CLOCK_LAG_S = 10 };
-
-/* Ports that have no replay behind them: the clock is the greatest stamp before each packet. */
-static void
-stamp_clock(struct worker *w, struct rte_mbuf **m, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct packet_meta *meta = meta_of(m[i]);
-
-		meta->clock_ns = w->clock_ns;
-		if (meta->time_ns > w->clock_ns)
-			w->clock_ns = meta->time_ns;
-	}
-}
 
 /* Buffers that another lcore or the NIC filled are in nobody's cache here: their misses overlap. */
 static void
@@ -30,26 +39,188 @@ prefetch_held(const struct worker *w)
 		rte_prefetch0(rte_pktmbuf_mtod(w->held[i], void *));
 }
 
+/* Ports that have no replay behind them. */
+static void
+stamp_clock(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_held; i++) {
+		struct packet_meta *meta = meta_of(w->held[i]);
+
+		if (w->placed && meta->clock_ns > w->clock_ns)
+			w->clock_ns = meta->clock_ns;
+		meta->clock_ns = w->clock_ns;
+		if (meta->time_ns > w->clock_ns)
+			w->clock_ns = meta->time_ns;
+	}
+}
+
+/* 'n' packets are in 'held'. Returns 'n'. */
+static unsigned
+hold(struct worker *w, unsigned n, bool placed, bool distributing)
+{
+	w->next_held = 0;
+	w->n_held = n;
+	w->placed = placed;
+	w->distributing = distributing;
+	if (n == 0)
+		return 0;
+	atomic_store_explicit(&w->last_packet_ns, w->received_ns, memory_order_relaxed);
+	prefetch_held(w);
+	if (!w->params.replay && !distributing)
+		stamp_clock(w);
+	return n;
+}
+
+static uint16_t
+poll_queue(struct worker *w, unsigned i, struct rte_mbuf **mbufs)
+{
+	const struct worker_queue *queue = &w->queue[i];
+
+	return w->closing ? 0 : port_receive(queue->port, queue->number, mbufs, BURST_MAX);
+}
+
+/* The worker behind a source that is no queue. */
+static unsigned
+peer_of(const struct worker *w, unsigned source)
+{
+	unsigned peer = source - w->n_queues;
+
+	return peer + (peer >= w->params.index);
+}
+
+static unsigned
+receive_in_turn(struct worker *w)
+{
+	for (unsigned tries = 0; tries < w->n_sources; tries++) {
+		unsigned source = w->next_source;
+		bool from_peer = source >= w->n_queues;
+		unsigned n;
+
+		w->next_source = source + 1 < w->n_sources ? source + 1 : 0;
+		if (likely(!from_peer))
+			n = poll_queue(w, source, w->held);
+		else
+			n = handoff_take(w->handoff, peer_of(w, source), w->held, BURST_MAX, &w->tick_ns);
+		if (n > 0)
+			return hold(w, n, from_peer, false);
+		if (unlikely(w->tick_ns != 0))
+			return 1;
+	}
+	return 0;
+}
+
+/* --- capture files ---------------------------------------------------------------------------------------------- */
+
+/* Asks those that are empty; those that had nothing the last time only when all are. */
+static void
+fill_from_files(struct worker *w)
+{
+	bool ask_all = merge_held(w->merge) == 0;
+	struct rte_mbuf *mbufs[BURST_MAX];
+
+	for (unsigned i = 0; i < w->n_queues; i++) {
+		unsigned n;
+
+		if (!merge_awaits(w->merge, i) && !ask_all)
+			continue;
+		n = poll_queue(w, i, mbufs);
+		merge_push(w->merge, i, mbufs, n, w->received_ns);
+		if (n == 0)
+			merge_leave_out(w->merge, i);
+	}
+}
+
+static unsigned
+receive_in_order(struct worker *w)
+{
+	uint64_t n_early = 0;
+
+	fill_from_files(w);
+	return hold(w, merge_pull(w->merge, w->received_ns, w->held, BURST_MAX, &n_early), false, false);
+}
+
+/* --- live ------------------------------------------------------------------------------------------------------- */
+
+static void
+fill_from_peers(struct worker *w)
+{
+	struct rte_mbuf *mbufs[BURST_MAX];
+
+	for (unsigned source = w->n_queues; source < w->n_sources && merge_has_room(w->merge); source++) {
+		unsigned n = handoff_take(w->handoff, peer_of(w, source), mbufs, BURST_MAX, &w->tick_ns);
+
+		merge_push(w->merge, source, mbufs, n, w->received_ns);
+	}
+}
+
+static unsigned
+pull(struct worker *w)
+{
+	uint64_t n_early = 0;
+	unsigned n = merge_pull(w->merge, w->received_ns, w->held, BURST_MAX, &n_early);
+
+	COUNTER_ADD(&w->counters, early, n_early);
+	w->pull_next = false;
+	return hold(w, n, true, false);
+}
+
+static unsigned
+distribute_a_queue(struct worker *w)
+{
+	for (unsigned tries = 0; tries < w->n_queues; tries++) {
+		unsigned i = w->next_source, n;
+
+		w->next_source = i + 1 < w->n_queues ? i + 1 : 0;
+		n = poll_queue(w, i, w->held);
+		if (n == 0)
+			continue;
+		w->merge_source = i;
+		w->pull_next = true;
+		return hold(w, n, false, true);
+	}
+	return 0;
+}
+
+/* Out of the merge and into it by turns, so that neither starves. */
+static unsigned
+receive_merged(struct worker *w)
+{
+	unsigned n;
+
+	fill_from_peers(w);
+	if (w->pull_next || !merge_has_room(w->merge)) {
+		n = pull(w);
+		return n > 0 || !merge_has_room(w->merge) ? n : distribute_a_queue(w);
+	}
+	n = distribute_a_queue(w);
+	return n > 0 ? n : pull(w);
+}
+
+/* --- both ------------------------------------------------------------------------------------------------------- */
+
 unsigned
 worker_receive(struct worker *w, uint64_t now_ns)
 {
-	for (unsigned tries = 0; tries < w->n_ports; tries++) {
-		const struct worker_port *port = &w->port[w->next_port];
-		uint16_t n;
+	w->received_ns = now_ns;
+	if (likely(w->merge == NULL))
+		return receive_in_turn(w);
+	if (!w->params.packet_clock)
+		return receive_merged(w);
+	return receive_in_order(w);
+}
 
-		w->next_port = (w->next_port + 1) % w->n_ports;
-		n = port_receive(port->port, port->queue, w->held, BURST_MAX);
-		if (n == 0)
-			continue;
-		if (!port->port->is_replay)
-			stamp_clock(w, w->held, n);
-		atomic_store_explicit(&w->last_packet_ns, now_ns, memory_order_relaxed);
-		w->next_held = 0;
-		w->n_held = n;
-		prefetch_held(w);
-		return n;
+bool
+worker_receive_is_over(struct worker *w)
+{
+	if (w->tick_ns != 0)
+		return false;
+	if (w->merge != NULL) {
+		for (unsigned i = 0; i < w->n_queues; i++)
+			merge_leave_out(w->merge, i);
+		if (merge_held(w->merge) > 0)
+			return false;
 	}
-	return 0;
+	return w->handoff == NULL || handoff_close(w->handoff);
 }
 
 /* Live: empty polls let wall time, less a margin for packets still on their way, advance the clock. */
@@ -58,10 +229,87 @@ worker_advance_idle_clock(struct worker *w)
 {
 	uint64_t wall;
 
-	if (w->params.replay || w->params.packet_clock)
+	if (w->params.lossless)
 		return;
 	wall = clock_wall_ns() - (uint64_t)LIVE_CLOCK_LAG_S * NS_PER_S;
 	if (wall > w->clock_ns)
 		w->clock_ns = wall;
 	worker_expire_before(w, w->clock_ns);
+}
+
+/* --- set-up ----------------------------------------------------------------------------------------------------- */
+
+int
+worker_add_queue(struct worker *w, const struct port *port, uint16_t queue)
+{
+	if (w->n_queues == WORKER_QUEUES_MAX)
+		return -E2BIG;
+	w->queue[w->n_queues] = (struct worker_queue){.port = port, .number = queue};
+	worker_overload_add_port(w, w->n_queues++);
+	return 0;
+}
+
+static uint64_t
+read_merge(const void *context)
+{
+	const struct worker *w = context;
+
+	return w->params.packet_clock ? 0 : merge_held(w->merge);
+}
+
+static int
+create_merge(struct worker *w)
+{
+	struct merge_params params = {
+		.n_sources = w->n_sources,
+		.window_ns = w->params.merge_window_ns,
+		.most_mbufs = w->params.merge_mbufs,
+	};
+
+	if (w->params.packet_clock) {
+		/* Rings bring nothing to where files are read, and each of those has a burst at most. */
+		params.n_sources = w->n_queues;
+		params.window_ns = UINT64_MAX;
+		params.most_mbufs = (w->n_queues + 1) * BURST_MAX;
+	}
+	if (params.n_sources < 2)
+		return 0;
+	w->merge = merge_create(&params);
+	if (w->merge == NULL)
+		return -errno;
+	w->merge_gauge = (struct ledger_gauge){
+		.name = "worker.merge", .account = LEDGER_PACKETS, .read = read_merge, .context = w};
+	ledger_gauge_attach(&w->merge_gauge);
+	return 0;
+}
+
+unsigned
+worker_queue_count(const struct worker *w)
+{
+	return w->n_queues;
+}
+
+int
+worker_queues_done(struct worker *w, bool alone)
+{
+	int rc = 0;
+
+	w->receives_alone = alone;
+	w->n_sources = w->n_queues;
+	if (w->params.handoff != NULL && !w->params.replay) {
+		w->handoff = handoff_end(w->params.handoff, w->params.index, &w->counters);
+		w->n_sources += w->params.n_workers - 1;
+	}
+	if (w->params.merge_window_ns > 0 && !w->params.replay)
+		rc = create_merge(w);
+	w->places = w->handoff != NULL || (w->merge != NULL && !w->params.packet_clock);
+	return rc;
+}
+
+void
+worker_receive_fini(struct worker *w)
+{
+	if (w->merge_gauge.read != NULL)
+		ledger_gauge_detach(&w->merge_gauge);
+	merge_destroy(w->merge);
 }

@@ -30,15 +30,18 @@ worker_view(const struct worker *w, struct worker_view *out)
 }
 
 /* Packets that were counted as received, and whose turn in their run has not come: a replay that waits for head-room
- * leaves them for the next poll. Exact between two polls. */
+ * leaves them for the next poll. Those that a peer received were counted before their run began. Exact between two
+ * polls. */
 static uint64_t
 run_left(const void *context)
 {
 	const struct worker *w = context;
+	bool in_run = __atomic_load_n(&w->run_mbufs, __ATOMIC_RELAXED) != 0;
+	unsigned gone = in_run ? __atomic_load_n(&w->next_packet, __ATOMIC_RELAXED) : 0;
 
-	if (__atomic_load_n(&w->run_mbufs, __ATOMIC_RELAXED) == 0)
-		return 0;
-	return w->burst->n - __atomic_load_n(&w->next_packet, __ATOMIC_RELAXED);
+	if (w->placed)
+		return w->n_held - w->next_held - gone;
+	return in_run ? w->burst->n - gone : 0;
 }
 
 void

@@ -286,6 +286,7 @@ packet_count_verdict(struct counters *counters, const struct packet *p)
 	switch ((enum packet_verdict)p->verdict) {
 	case PACKET_OK:
 	case PACKET_FRAGMENT: /* fragments_push() says what became of it */
+	case PACKET_ELSEWHERE:
 		break;
 	case PACKET_CORRUPT:
 		COUNTER_ADD(counters, packet_corrupt, 1);

@@ -46,6 +46,7 @@ enum packet_verdict {
 	PACKET_FRAGMENT,  /* for fragments_push(), which counts it */
 	PACKET_FILTERED,  /* by an address of packet-drop-ips */
 	PACKET_DUPLICATE, /* dedup_is_copy() */
+	PACKET_ELSEWHERE, /* said by a worker, not by decode: another one owns its flow */
 };
 
 /* What was passed on the way to the innermost packet: names that the record gets (packet_tunnel_names). */
@@ -152,7 +153,9 @@ struct packet_meta {
 	uint16_t link_type;
 	uint8_t kind;
 	bool has_nanoseconds;
-	uint8_t padding[20];
+	uint8_t padding[4];
+	uint64_t arrived_ns; /* monotonic; while it waits for others (mergeWindow) */
+	uint8_t more_padding[8];
 };
 
 #endif

@@ -127,6 +127,11 @@ bool port_packet(struct rte_mbuf *, uint8_t *linear, struct packet *);
 /* The same for META_DATAGRAM: decode's members are set too. */
 bool port_datagram(struct rte_mbuf *, uint8_t *linear, struct packet *);
 
+/* A packet that was put together from fragments, as META_DATAGRAM of which port_datagram() makes the packet again: its
+ * bytes, and what decode said of it behind them, in mbufs of 'pool'. NULL with errno ENOBUFS, or E2BIG when both
+ * together are longer than PACKET_BYTES_MAX. */
+struct rte_mbuf *port_copy_datagram(struct rte_mempool *pool, const struct packet *);
+
 /* Frees; in the sanitize build the bytes are given back to ASan's free state first. */
 void port_free_burst(struct rte_mbuf **, unsigned n);
 
