@@ -176,6 +176,8 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 		fprintf(stderr, "shrike: %s\n", why);
 		return EXIT_CONF;
 	}
+	if (!stats_check_conf(conf))
+		return EXIT_CONF;
 	s->decode = decode_conf_create(conf);
 	if (s->decode == NULL)
 		return EXIT_CONF;

@@ -52,6 +52,10 @@ static const struct setting stats_settings[] = {
 		"moment ten times a second (and loses packets on a fast link), running looks at what moves; auto: "
 		"exact "
 		"in builds for tests, else running"),
+	SETTING_STR(
+		struct stats_conf, metrics_listen, "metricsListen", "",
+		"live: where GET /metrics is answered by HTTP, in the format of Prometheus: PORT of this machine's own "
+		"address, or ADDRESS:PORT; nothing: nowhere"),
 };
 SETTINGS(stats, "Numbers about the sensor", stats_settings);
 
@@ -96,6 +100,36 @@ start_space(struct stats *s)
 		LOG_WARN("stats.space", "error=\"%m\" effect=\"free space is not reported\"");
 }
 
+bool
+stats_check_conf(const struct conf *conf)
+{
+	struct sockaddr_storage address;
+	struct stats_conf c;
+	char why[256];
+
+	conf_fill(conf, &stats_settings_group, &c);
+	if (c.metrics_listen[0] == '\0' || metrics_parse_address(c.metrics_listen, &address, why, sizeof(why)))
+		return true;
+	fprintf(stderr, "shrike: metricsListen=%s: %s\n", c.metrics_listen, why);
+	return false;
+}
+
+/* False with errno. */
+static bool
+start_metrics(struct stats *s)
+{
+	struct sockaddr_storage address;
+	char why[256];
+
+	if (!s->live || s->conf.metrics_listen[0] == '\0' ||
+	    !metrics_parse_address(s->conf.metrics_listen, &address, why, sizeof(why)))
+		return true;
+	s->metrics = metrics_create(&address, &s->sensor->library_cpus);
+	if (s->metrics == NULL)
+		fprintf(stderr, "shrike: metricsListen=%s: %m\n", s->conf.metrics_listen);
+	return s->metrics != NULL;
+}
+
 static void
 begin_intervals(struct stats *s)
 {
@@ -113,6 +147,7 @@ struct stats *
 stats_create(struct sensor *sensor)
 {
 	struct stats *s = calloc(1, sizeof(*s));
+	int error;
 
 	if (s == NULL)
 		return NULL;
@@ -131,7 +166,12 @@ stats_create(struct sensor *sensor)
 	begin_intervals(s);
 	start_space(s);
 	stats_telemetry_begin(s);
-	return s;
+	if (start_metrics(s))
+		return s;
+	error = errno;
+	stats_destroy(s);
+	errno = error;
+	return NULL;
 }
 
 static struct stats_view *
@@ -320,6 +360,7 @@ stats_destroy(struct stats *s)
 {
 	if (s == NULL)
 		return true;
+	metrics_destroy(s->metrics);
 	stats_telemetry_end();
 	if (!stats_space_destroy(s->space))
 		return false;

@@ -18,8 +18,12 @@ struct stats_conf {
 	uint64_t log_every_packets;
 	uint32_t max_memory_percent;
 	int ledger_check;
+	const char *metrics_listen; /* "": no /metrics */
 };
 extern const struct setting_group stats_settings_group;
+
+/* Before start: what the settings' table cannot check. False after saying what is wrong. */
+bool stats_check_conf(const struct conf *);
 
 /* When all parts have been started. NULL with errno. */
 struct stats *stats_create(struct sensor *);

@@ -1,8 +1,9 @@
 /* What the files of the stats role share: stats.c is the role, stats_log.c its lines, stats_telemetry.c DPDK's
- * telemetry. */
+ * telemetry, metrics.c and metrics_page.c GET /metrics. */
 #ifndef STATS_PRIV_H
 #define STATS_PRIV_H
 
+#include "metrics.h"
 #include "sensor.h"
 #include "stats.h"
 #include "stats_document.h"
@@ -35,6 +36,7 @@ struct stats {
 	struct stats_schedule schedule;
 	struct stats_mark mark[EXPORT_STATS_FLAVOURS];
 	struct stats_space *space;
+	struct metrics *metrics;
 	struct space last_space;
 	struct stats_view view[2]; /* the last one and the one before */
 	unsigned current;
@@ -59,5 +61,9 @@ void stats_telemetry_begin(struct stats *s);
 void stats_telemetry_end(void);
 bool stats_telemetry_lock(void);
 void stats_telemetry_unlock(void);
+
+/* For readers on threads of their own: waits for the lock. NULL: there is no sensor; leave in any case. */
+const struct stats *stats_reader_enter(void);
+void stats_reader_leave(void);
 
 #endif

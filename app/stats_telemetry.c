@@ -34,6 +34,19 @@ stats_telemetry_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+const struct stats *
+stats_reader_enter(void)
+{
+	pthread_mutex_lock(&lock);
+	return shown;
+}
+
+void
+stats_reader_leave(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 /* 'text' as an entry's name. */
 static const char *
 entry_name(char out[NAME_BYTES], const char *text)
