@@ -208,7 +208,7 @@ eal_start(const struct options *o, const struct app_conf *conf, const struct int
 		"shrike: EAL does not start: %s\n"
 		"  hugepages: sysctl vm.nr_hugepages=512, and --in-memory (or a hugetlbfs mount); without any: "
 		"--no-huge -m 1024\n"
-		"  devices: dpdk-devbind.py --status; another DPDK process: --file-prefix NAME\n"
+		"  devices: scripts/bind --status; another DPDK process: --file-prefix NAME\n"
 		"  lcores: -l must name CPUs that this process may use\n",
 		rte_strerror(rte_errno));
 	return EXIT_ENVIRONMENT;

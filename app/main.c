@@ -6,6 +6,7 @@
 
 #include "conf.h"
 #include "control.h"
+#include "doctor.h"
 #include "field.h"
 #include "log.h"
 #include "options.h"
@@ -132,6 +133,8 @@ with_conf(const struct options *o, const struct conf *conf)
 	code = sensor_configure(s, o, conf);
 	if (code == EXIT_FINE && o->action == ACTION_RUN)
 		code = run(s);
+	else if (code == EXIT_FINE && o->action == ACTION_DOCTOR)
+		code = doctor(s, stdout);
 	else if (code == EXIT_FINE)
 		printf("shrike: settings are fine\n");
 	if (!sensor_destroy(s))

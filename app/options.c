@@ -16,6 +16,7 @@
 enum long_only {
 	OPT_COPY = 256,
 	OPT_DELETE,
+	OPT_DOCTOR,
 	OPT_DRY_RUN,
 	OPT_DUMP_CONFIG,
 	OPT_EXIT_IDLE,
@@ -75,6 +76,7 @@ static const struct option long_options[] = {
 	{"records", required_argument, NULL, OPT_RECORDS},
 	{"summary", required_argument, NULL, OPT_SUMMARY},
 	{"strict", no_argument, NULL, OPT_STRICT},
+	{"doctor", no_argument, NULL, OPT_DOCTOR},
 	{"dumpConfig", no_argument, NULL, OPT_DUMP_CONFIG},
 	{"dump-config", no_argument, NULL, OPT_DUMP_CONFIG},
 	{"print-conf", no_argument, NULL, OPT_PRINT_CONF},
@@ -107,6 +109,7 @@ static const char help_text[] =
 	"  shrike -r FILE...                 replay captures (pcap, pcapng, gzip, zstd; - is standard input)\n"
 	"  shrike -i eth0                    capture live; or interface=... in the settings\n"
 	"  shrike [EAL arguments] -- ...     run on ports: shrike -l 0-3 -a 0000:17:00.0 -- -c shrike.conf\n"
+	"  shrike --doctor                   what this machine lacks for that, and the command for it\n"
 	"\n"
 	"What to read\n"
 	"  -r, --pcapfile FILE     a capture; may be repeated, further arguments are captures too\n"
@@ -206,6 +209,7 @@ static const struct {
 	{'v', ACTION_VERSION},
 	{'h', ACTION_HELP},
 	{'T', ACTION_CHECK},
+	{OPT_DOCTOR, ACTION_DOCTOR},
 	{OPT_DUMP_CONFIG, ACTION_DUMP_CONFIG},
 	{OPT_PRINT_CONF, ACTION_PRINT_CONF},
 	{OPT_LIST_SETTINGS, ACTION_LIST_SETTINGS},

@@ -66,6 +66,12 @@ sensor_check_interfaces(const struct sensor *s)
 	for (unsigned i = 0; i < s->interfaces.n; i++)
 		if (interface_check(&s->interfaces.item[i], why, sizeof(why)) != 0)
 			code = environment_error("", why);
+		else if (interface_merges_segments(&s->interfaces.item[i]))
+			LOG_WARN("port.merged_frames",
+				 "interface=%s note=\"segments are merged before they are captured, so frames are not "
+				 "those of "
+				 "the wire\" do=\"ethtool -K %s gro off lro off\"",
+				 s->interfaces.item[i].name, s->interfaces.item[i].name);
 	return code;
 }
 
@@ -149,7 +155,8 @@ plan_pools(struct sensor *s)
 	}
 	if (n_ports == 0)
 		return environment_error("ports",
-					 "EAL found none; name one with -i, -a or --vdev, or a capture with -r");
+					 "EAL found none; name one with -i, -a or --vdev, or a capture with -r; "
+					 "shrike --doctor tells what is missing");
 	return EXIT_FINE;
 }
 

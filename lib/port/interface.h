@@ -67,6 +67,9 @@ int interfaces_parse(const struct conf_list *, const struct port_conf *, struct 
  * and 'why', which says what to do. */
 int interface_check(const struct interface *, char *why, size_t why_size);
 
+/* Whether the kernel merges received segments into large frames (GRO, LRO) before anybody sees them. */
+bool interface_merges_segments(const struct interface *);
+
 /* The virtual device: its name and arguments for rte_eal_hotplug_add(). 'index' makes the name unique. */
 void interface_vdev(const struct interface *, const struct port_conf *, unsigned index, unsigned n_workers, char *name,
 		    size_t name_size, char *arguments, size_t arguments_size);
@@ -91,5 +94,8 @@ bool interface_pci_address(const char *text, char *out, size_t size);
 /* The kernel's or DPDK's driver of a PCI device ("" when it has none), and whether DPDK can use the device as it is. */
 bool interface_pci_driver(const char *address, char *out, size_t size);
 bool interface_pci_usable(const char *driver);
+
+/* True for drivers of the kernel that share the device with DPDK: nothing has to be bound then. */
+bool interface_pci_shared(const char *driver);
 
 #endif

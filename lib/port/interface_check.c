@@ -8,6 +8,8 @@
 #include <glob.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +17,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 
 #include <rte_eal.h>
 
@@ -187,15 +186,21 @@ interface_pci_driver(const char *address, char *out, size_t size)
 }
 
 bool
+interface_pci_shared(const char *driver)
+{
+	for (size_t i = 0; i < sizeof(sharing_drivers) / sizeof(sharing_drivers[0]); i++)
+		if (strcmp(driver, sharing_drivers[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
 interface_pci_usable(const char *driver)
 {
 	for (size_t i = 0; i < sizeof(bound_drivers) / sizeof(bound_drivers[0]); i++)
 		if (strcmp(driver, bound_drivers[i]) == 0)
 			return true;
-	for (size_t i = 0; i < sizeof(sharing_drivers) / sizeof(sharing_drivers[0]); i++)
-		if (strcmp(driver, sharing_drivers[i]) == 0)
-			return true;
-	return false;
+	return interface_pci_shared(driver);
 }
 
 static int
@@ -242,4 +247,26 @@ interface_check(const struct interface *in, char *why, size_t why_size)
 	default:
 		return 0;
 	}
+}
+
+bool
+interface_merges_segments(const struct interface *in)
+{
+	static const uint32_t questions[] = {ETHTOOL_GGRO, ETHTOOL_GFLAGS};
+	int fd = -1;
+	bool merges = false;
+
+	if (in->kind == INTERFACE_AF_PACKET || in->kind == INTERFACE_PCAP)
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (size_t i = 0; fd >= 0 && i < sizeof(questions) / sizeof(questions[0]); i++) {
+		struct ethtool_value value = {.cmd = questions[i]};
+		struct ifreq request = {.ifr_data = (void *)&value};
+
+		memcpy(request.ifr_name, in->name, strnlen(in->name, sizeof(request.ifr_name) - 1));
+		if (ioctl(fd, SIOCETHTOOL, &request) == 0)
+			merges |= questions[i] == ETHTOOL_GGRO ? value.data != 0 : (value.data & ETH_FLAG_LRO) != 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return merges;
 }

@@ -30,6 +30,7 @@ COUNTER_LOSS(errors, "port.errors", "packets that a device received with errors"
 COUNTER_LOSS(no_mbuf, "port.no_mbuf", "packets lost because the mbuf pool was empty", LEDGER_WIRE);
 COUNTER(far_stamps, "port.far_stamps", "packets that got the wall clock because their stamp is far from it",
 	LEDGER_NONE, LEDGER_IN);
+COUNTER(lost_tags, "port.lost_tags", "packets without the VLAN tag that the device took off", LEDGER_NONE, LEDGER_IN);
 COUNTER_LOSS(unread, "port.unread", "packets left in a device when it was stopped", LEDGER_WIRE);
 
 enum { DESCRIPTORS_DEFAULT = 2048 };
@@ -231,14 +232,18 @@ total_received(const struct port *port)
 	return sum;
 }
 
-static uint64_t
-total_far_stamps(const struct port *port)
+/* What workers counted besides. */
+static void
+read_queues(struct port *port)
 {
-	uint64_t sum = 0;
+	uint64_t far = 0, tags = 0;
 
-	for (uint16_t queue = 0; queue < port->n_queues; queue++)
-		sum += port->queue[queue].far_stamps;
-	return sum;
+	for (uint16_t queue = 0; queue < port->n_queues; queue++) {
+		far += port->queue[queue].far_stamps;
+		tags += port->queue[queue].lost_tags;
+	}
+	COUNTER_SET(&port->counters, far_stamps, far);
+	COUNTER_SET(&port->counters, lost_tags, tags);
 }
 
 /* net_memif shows nothing while no peer is connected, or when it was stopped: then it had what workers took. */
@@ -273,7 +278,7 @@ port_read_stats(struct port *port)
 	COUNTER_SET(&port->counters, missed, now[BASE_MISSED]);
 	COUNTER_SET(&port->counters, errors, now[BASE_ERRORS]);
 	COUNTER_SET(&port->counters, no_mbuf, now[BASE_NO_MBUF]);
-	COUNTER_SET(&port->counters, far_stamps, total_far_stamps(port));
+	read_queues(port);
 }
 
 void

@@ -6,6 +6,7 @@
  *
  * The clock that goes with a packet is the greatest stamp of those before it on the same queue (DESIGN 2). */
 #include <rte_ethdev.h>
+#include <rte_ether.h>
 #include <rte_mbuf_dyn.h>
 
 #include "clock.h"
@@ -36,12 +37,22 @@ time_of(const struct port *port, struct port_queue *queue, const struct rte_mbuf
 	return device_stamp_ns(port, queue, m, wall_ns);
 }
 
+/* A frame is stored as it was on the wire; some devices strip the tag unasked. */
+static void
+restore_tag(struct port_queue *queue, struct rte_mbuf *m)
+{
+	if (rte_vlan_insert(&m) != 0)
+		queue->lost_tags++;
+}
+
 static void
 set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, uint64_t wall_ns)
 {
 	struct packet_meta *meta = rte_mbuf_to_priv(m);
 	uint64_t time_ns = time_of(port, queue, m, wall_ns);
 
+	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0))
+		restore_tag(queue, m);
 	*meta = (struct packet_meta){
 		.time_ns = time_ns,
 		.clock_ns = queue->clock_ns,
