@@ -6,8 +6,9 @@
  * Such a line was never acknowledged.
  *
  * Rotation renames the file to FILE.YYYYMMDD-HHMMSS (UTC), with -1, -2, ... when that exists; the name FILE always is
- * the file being written. A process that finds FILE to be another file than the one it has open (another process or
- * logrotate renamed it) opens it anew. Standard output, pipes, devices and --records files are never rotated;
+ * the file being written. With ndjsonCompression=zstd a renamed file then becomes a .zst (ndjson_compress.c). A process
+ * that finds FILE to be another file than the one it has open (another process or logrotate renamed it) opens it anew.
+ * Standard output, pipes, devices and --records files are never rotated;
  * --records begins with an empty file, for it is the output of one run.
  *
  * A pipe that nobody reads any more will take nothing ever again: what is not written then is rejected, counted and
@@ -28,12 +29,17 @@
 #include "clock.h"
 #include "export.h"
 #include "log.h"
+#include "ndjson_compress.h"
 #include "paths_priv.h"
 
 struct ndjson_conf {
 	const char *path;
 	uint32_t max_size_mib, max_time_min;
+	int compression; /* enum ndjson_compression */
 };
+
+enum ndjson_compression { NDJSON_PLAIN, NDJSON_ZSTD };
+static const char *const compression_words[] = {"none", "zstd", NULL};
 
 static const struct setting ndjson_settings[] = {
 	SETTING_STR(struct ndjson_conf, path, "ndjsonFile", "/var/lib/shrike/sessions.ndjson",
@@ -42,6 +48,8 @@ static const struct setting ndjson_settings[] = {
 		    "size at which a new ndjson file is begun; 0: never"),
 	SETTING_U32(struct ndjson_conf, max_time_min, "ndjsonMaxTimeM", 0, 0, 525600, "minutes",
 		    "age at which a new ndjson file is begun; 0: never"),
+	SETTING_ENUM(struct ndjson_conf, compression, "ndjsonCompression", "none", compression_words,
+		     "what becomes of a file that was rotated: none, zstd (FILE.STAMP.zst)"),
 };
 SETTINGS(ndjson, "The sink ndjson", ndjson_settings);
 
@@ -57,7 +65,8 @@ struct ndjson {
 	int fd;
 	bool is_standard_output;
 	bool is_regular;
-	bool is_closed; /* the reader of the pipe has gone */
+	bool is_closed;			  /* the reader of the pipe has gone */
+	struct ndjson_compress *compress; /* NULL: rotated files stay as they are */
 	uint64_t begun_ns;
 	/* A pipe that took a part of a batch gets the rest: how much of which batch. */
 	uint64_t part_sequence;
@@ -134,6 +143,17 @@ open_path(struct ndjson *n, bool truncate)
 	return rc;
 }
 
+static void
+ndjson_destroy(void *state)
+{
+	struct ndjson *n = state;
+
+	ndjson_compress_destroy(n->compress);
+	if (!n->is_standard_output && n->fd >= 0)
+		close(n->fd);
+	free(n);
+}
+
 static void *
 ndjson_create(const struct sink_params *p, char *why, size_t why_size)
 {
@@ -158,17 +178,15 @@ ndjson_create(const struct sink_params *p, char *why, size_t why_size)
 		free(n);
 		return NULL;
 	}
+	if (p->target == NULL && n->conf.compression == NDJSON_ZSTD && n->is_regular && !n->is_standard_output) {
+		n->compress = ndjson_compress_create(n->path);
+		if (n->compress == NULL) {
+			snprintf(why, why_size, "%s: no memory for zstd", n->path);
+			ndjson_destroy(n);
+			return NULL;
+		}
+	}
 	return n;
-}
-
-static void
-ndjson_destroy(void *state)
-{
-	struct ndjson *n = state;
-
-	if (!n->is_standard_output && n->fd >= 0)
-		close(n->fd);
-	free(n);
 }
 
 /* Opens the path again when it is no longer the file that is open. */
@@ -222,6 +240,17 @@ rotation_due(const struct ndjson *n, const struct stat *st)
 	return n->conf.max_time_min > 0 && clock_monotonic_ns() - n->begun_ns >= n->conf.max_time_min * 60 * NS_PER_S;
 }
 
+/* True: another file is to be opened. */
+static bool
+rotate(struct ndjson *n)
+{
+	if (rename_away(n) < 0)
+		return false;
+	if (n->compress != NULL)
+		ndjson_compress_look(n->compress);
+	return true;
+}
+
 /* Locks the file that the path names, after a rotation when it is time for one. Others may rename it between any two
  * calls here, so it is looked at again with the lock held. */
 static int
@@ -242,7 +271,7 @@ lock_current(struct ndjson *n)
 		else if (stat(n->path, &there) != 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev)
 			rc = 1;
 		else if (rotation_due(n, &here))
-			rc = rename_away(n) == 0;
+			rc = rotate(n);
 		if (rc == 0)
 			return 0;
 		flock(n->fd, LOCK_UN);
@@ -338,6 +367,13 @@ ndjson_write(void *state, struct sink_batch *b, unsigned count)
 	return write_stream(n, b);
 }
 
+/* What is not compressed at the end is compressed by the next run. */
+static int
+compress_some(struct ndjson *n, bool at_exit)
+{
+	return n->compress != NULL && !at_exit ? ndjson_compress_step(n->compress) : 0;
+}
+
 /* A file is closed when its time has come, not when the next record comes. */
 static int
 ndjson_maintain(void *state, bool at_exit)
@@ -348,7 +384,7 @@ ndjson_maintain(void *state, bool at_exit)
 
 	if (at_exit || n->conf.max_time_min == 0 || !n->is_regular || n->fd < 0 || fstat(n->fd, &st) != 0 ||
 	    !rotation_due(n, &st))
-		return 0;
+		return compress_some(n, at_exit);
 	rc = lock_current(n);
 	if (rc == 0 && n->is_regular)
 		flock(n->fd, LOCK_UN);

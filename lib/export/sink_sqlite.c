@@ -27,6 +27,12 @@ static const struct setting sqlite_settings[] = {
 		    "a segment with so many records is closed: it gets its search indices"),
 	SETTING_U32(struct sqlite_conf, segment_minutes, "sqliteSegmentMinutes", 60, 1, 525600, "minutes",
 		    "a segment of this age is closed"),
+	SETTING_U32(struct sqlite_conf, keep_days, "sqliteKeepDays", 0, 0, 36500, "days",
+		    "segments that were closed so long ago are dropped; 0: never"),
+	SETTING_U32(struct sqlite_conf, keep_mib, "sqliteKeepM", 0, 0, 1073741824, "MiB",
+		    "when the database has more in use, its oldest segments are dropped; 0: never"),
+	SETTING_BOOL(struct sqlite_conf, follow_pcap, "sqliteFollowPcap", "false",
+		     "drop segments that are older than the oldest pcap file there still is"),
 };
 SETTINGS(sqlite, "The sink sqlite", sqlite_settings);
 
@@ -311,6 +317,8 @@ sqlite_maintain(void *state, bool at_exit)
 	if (!s->is_uncertain && (segment_due(s, &g->current) || (at_exit && is_worth_closing(s))))
 		segments_retire(g);
 	rc = segments_close_step(s);
+	if (rc == 0)
+		rc = retention_step(s);
 	if (rc != 0 || !at_exit)
 		return rc;
 	return segments_release(s);

@@ -13,7 +13,7 @@
 #include "export.h"
 
 enum {
-	SQLITE_SCHEMA_VERSION = 1,
+	SQLITE_SCHEMA_VERSION = 2,
 	SQLITE_APPLICATION_ID = 0x5348524b, /* "SHRK" */
 	SQLITE_PAGE_BYTES = 16384,
 	SEGMENTS_CLOSING_MAX = 32,
@@ -23,6 +23,8 @@ enum {
 struct sqlite_conf {
 	const char *path;
 	uint32_t segment_records, segment_minutes;
+	uint32_t keep_days, keep_mib;
+	bool follow_pcap;
 };
 
 /* Who writes a segment. A pid alone is soon another process's. */
@@ -61,6 +63,7 @@ struct store {
 	bool is_uncertain; /* a commit failed, and the segment's row says whether it was done */
 	sqlite3_stmt *insert, *owned, *note, *put_file;
 	int64_t insert_segment; /* for which 'insert' is prepared; 0: none */
+	uint64_t next_retention_ns;
 	char error[256];
 };
 
@@ -101,6 +104,11 @@ bool segment_due(const struct store *, const struct segment *);
 void segments_retire(struct segments *);
 /* Builds one index, or marks the segment closed. 1: did something, 0: none is closing, -errno. */
 int segments_close_step(struct store *);
+/* In a transaction: the views, after segment 'id' has come or gone. */
+int segments_refresh_views(struct store *, int64_t id);
+
+/* sqlite_retention.c: drops at most one old segment. 1: did, and there may be more, 0: nothing to do now, -errno. */
+int retention_step(struct store *);
 /* Leaves the current segment to the next process. */
 int segments_release(struct store *);
 

@@ -5,7 +5,8 @@
  * to.
  *
  * 'user_version' is the schema's version, 'application_id' says that the file is ours at all: we never write into
- * somebody else's database. A newer version is refused with the way out; an older one would be brought up to date here.
+ * somebody else's database. A newer version is refused with the way out; an older one is brought up to date step by
+ * step, all of it in one transaction, which costs no more than the steps say (upgrades[]).
  *
  * Pages have 16 KB: sessions are appended, 1 KB each, and the bigger page halves the cost of a row against 4 KB
  * (test/bench/sqlite_bench.c). The WAL is written back every 64 MB, so that a page that changes often is written back
@@ -49,12 +50,18 @@ static const char schema_sql[] =
 	" touched INTEGER, closed INTEGER, rows INTEGER NOT NULL DEFAULT 0, first_packet INTEGER, last_packet INTEGER,"
 	" owner_pid INTEGER, owner_start INTEGER, owner_host TEXT, owner_token INTEGER, last_sequence INTEGER);"
 	"CREATE INDEX segments_open ON segments (id) WHERE closed IS NULL;"
+	"CREATE INDEX segments_closed ON segments (id) WHERE closed IS NOT NULL;"
 	/* Never filled: what every segment looks like, and a view's first term when there are none. */
 	"CREATE TABLE sessions_0 (id TEXT NOT NULL, first_packet INTEGER, last_packet INTEGER, ip_protocol INTEGER,"
 	" source_ip TEXT, source_port INTEGER, destination_ip TEXT, destination_port INTEGER, packets INTEGER,"
 	" bytes INTEGER, data_bytes INTEGER, community_id TEXT, protocols TEXT, node TEXT, document TEXT NOT NULL);"
 	"CREATE VIEW sessions_view_0 AS SELECT * FROM sessions_0;"
 	"CREATE VIEW sessions AS SELECT * FROM sessions_view_0;";
+
+/* What makes version i + 1 of version i. A step must be quick however large the database is. */
+static const char *const upgrades[SQLITE_SCHEMA_VERSION] = {
+	[1] = "CREATE INDEX segments_closed ON segments (id) WHERE closed IS NOT NULL;",
+};
 
 static const char *const type_names[] = {
 	[FIELD_NONE] = "none",
@@ -202,9 +209,10 @@ query_number(struct store *s, const char *sql, int64_t *out)
 	return rc;
 }
 
-/* 1: ours and ready, 0: empty, -errno. Inside a transaction: whoever makes the tables may commit between two reads. */
+/* 1: ours and ready, 0: empty, or of an older version (*older), -errno. Inside a transaction: whoever makes the tables
+ * may commit between two reads. */
 static int
-check_version(struct store *s)
+check_version(struct store *s, int64_t *older)
 {
 	int64_t application = 0, version = 0, tables = 0;
 	int rc = query_number(s, "PRAGMA application_id", &application);
@@ -222,6 +230,9 @@ check_version(struct store *s)
 			 "it is the database of another program; set sqliteFile to another path");
 		return -EPROTO;
 	}
+	*older = version > 0 && version < SQLITE_SCHEMA_VERSION ? version : 0;
+	if (*older != 0)
+		return 0;
 	if (version != SQLITE_SCHEMA_VERSION) {
 		snprintf(s->error, sizeof(s->error),
 			 "its schema has version %" PRId64 " and this program writes version %d; "
@@ -236,9 +247,10 @@ static int
 look_at_file(struct store *s)
 {
 	int rc = store_exec(s, "BEGIN"), version = 0;
+	int64_t older;
 
 	if (rc == 0)
-		rc = version = check_version(s);
+		rc = version = check_version(s, &older);
 	if (rc >= 0)
 		rc = store_commit(s);
 	if (rc < 0)
@@ -247,19 +259,44 @@ look_at_file(struct store *s)
 }
 
 static int
+upgrade(struct store *s, int64_t from)
+{
+	int rc = 0;
+
+	for (int64_t i = from; rc == 0 && i < SQLITE_SCHEMA_VERSION; i++)
+		rc = store_exec(s, upgrades[i]);
+	if (rc == 0)
+		rc = store_exec_format(s, "PRAGMA user_version=%d", SQLITE_SCHEMA_VERSION);
+	if (rc == 0)
+		LOG_INFO("sqlite.upgraded", "file=\"%s\" from=%" PRId64 " to=%d", s->conf.path, from,
+			 SQLITE_SCHEMA_VERSION);
+	return rc;
+}
+
+/* In a new file. */
+static int
+create_all(struct store *s)
+{
+	int rc = store_exec(s, schema_sql);
+
+	if (rc < 0)
+		return rc;
+	return store_exec_format(s,
+				 "PRAGMA application_id=%d; PRAGMA user_version=%d;"
+				 "INSERT INTO meta VALUES ('created', '%" PRId64 "')",
+				 SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION, store_now_ms());
+}
+
+static int
 create_tables(struct store *s)
 {
+	int64_t older = 0;
 	int rc = store_begin(s);
 
 	if (rc == 0)
-		rc = check_version(s);
+		rc = check_version(s, &older);
 	if (rc == 0)
-		rc = store_exec(s, schema_sql);
-	if (rc == 0)
-		rc = store_exec_format(s,
-				       "PRAGMA application_id=%d; PRAGMA user_version=%d;"
-				       "INSERT INTO meta VALUES ('created', '%" PRId64 "')",
-				       SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION, store_now_ms());
+		rc = older != 0 ? upgrade(s, older) : create_all(s);
 	if (rc >= 0)
 		rc = store_commit(s);
 	if (rc < 0)

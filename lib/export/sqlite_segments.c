@@ -220,7 +220,7 @@ scan_open(struct store *s, struct segments *next)
 }
 
 /* "CREATE VIEW name AS SELECT * FROM prefixA UNION ALL SELECT * FROM prefixB ..." for the numbers that 'sql' selects,
- * number 0 first when it is one of them. */
+ * number 0 first when it is one of them; no view when there are none. */
 static int
 recreate_view(struct store *s, const char *name, const char *prefix, const char *sql, bool with_zero)
 {
@@ -245,13 +245,13 @@ recreate_view(struct store *s, const char *name, const char *prefix, const char 
 	}
 	sqlite3_finalize(statement);
 	if (rc == 0)
-		rc = store_exec(s, text);
+		rc = first ? store_exec_format(s, "DROP VIEW IF EXISTS %s", name) : store_exec(s, text);
 	free(text);
 	return rc;
 }
 
-static int
-recreate_views(struct store *s, int64_t id)
+int
+segments_refresh_views(struct store *s, int64_t id)
 {
 	int64_t view = id / SEGMENTS_PER_VIEW;
 	char name[64], sql[256];
@@ -304,7 +304,7 @@ create_segment(struct store *s, struct segment *segment)
 	if (rc == 0)
 		rc = set_owner(s, segment->id);
 	if (rc == 0)
-		rc = recreate_views(s, segment->id);
+		rc = segments_refresh_views(s, segment->id);
 	return rc;
 }
 

@@ -372,3 +372,74 @@ TEST(a_path_that_cannot_be_opened_is_refused_with_its_setting)
 	EXPECT(strstr(why, "/proc/no/file") != NULL && strstr(why, "ndjsonFile") != NULL);
 	fixture_fini(&f);
 }
+
+/* What maintain() does while a sink runs. */
+static void
+compress_all(const struct sink_kind *kind, void *s)
+{
+	for (unsigned i = 0; i < 1000000 && kind->maintain(s, false) == 1; i++)
+		;
+}
+
+static void
+unpack(struct fixture *f)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cd %s/lines && zstd -q -d --rm ./*.zst", f->folder);
+	EXPECT_EQ(system(command), 0);
+}
+
+static unsigned
+count_names(struct fixture *f, const char *pattern)
+{
+	char command[256], text[32] = "0";
+	FILE *p;
+
+	snprintf(command, sizeof(command), "ls -A %s/lines | grep -c '%s'", f->folder, pattern);
+	p = popen(command, "r");
+	if (fgets(text, sizeof(text), p) == NULL)
+		text[0] = '\0';
+	pclose(p);
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+TEST(rotated_files_become_zstd_and_those_of_a_killed_process_too)
+{
+	const struct sink_kind *kind = fixture_kind("ndjson");
+	enum { BATCHES = 120, ROWS = 500 };
+	uint8_t *seen = calloc(1, BATCHES * ROWS + 1);
+	unsigned n_files, n_packed;
+	struct fixture f;
+	void *s;
+
+	REQUIRE(fixture_init(&f, (const char *[]){"ndjsonMaxSizeM=1", "ndjsonCompression=zstd", NULL}));
+	s = open_sink(&f, NULL);
+	REQUIRE(s != NULL);
+	for (unsigned i = 0; i < BATCHES / 2; i++) {
+		EXPECT_EQ(made_write(kind, s, 1 + i * ROWS, ROWS), 0);
+		compress_all(kind, s);
+	}
+	n_packed = count_names(&f, "zst$");
+	EXPECT(n_packed >= 1);
+	EXPECT_EQ(count_names(&f, "part$"), 0);
+	for (unsigned i = BATCHES / 2; i < BATCHES; i++)
+		EXPECT_EQ(made_write(kind, s, 1 + i * ROWS, ROWS), 0);
+	for (unsigned i = 0; i < 3; i++)
+		EXPECT_EQ(kind->maintain(s, false), 1); /* half done */
+	EXPECT_EQ(count_names(&f, "part$"), 1);
+	/* Killed here: the next one begins again. */
+	kind->destroy(s);
+	EXPECT_EQ(count_names(&f, "zst$"), n_packed);
+	s = open_sink(&f, NULL);
+	REQUIRE(s != NULL);
+	compress_all(kind, s);
+	kind->destroy(s);
+	EXPECT(count_names(&f, "zst$") > n_packed);
+	EXPECT_EQ(count_names(&f, "ndjson.2"), count_names(&f, "zst$")); /* nothing rotated is plain */
+	unpack(&f);
+	EXPECT_EQ(read_folder(&f, seen, BATCHES * ROWS + 1, &n_files), 0);
+	EXPECT(all_once(seen, BATCHES * ROWS));
+	free(seen);
+	fixture_fini(&f);
+}

@@ -554,9 +554,9 @@ TEST(files_that_are_not_ours_are_refused_with_the_reason)
 	s = open_sink(&f);
 	REQUIRE(s != NULL);
 	end_sink(s);
-	run_sql(fixture_path(&f, "store/s.sqlite"), "PRAGMA user_version=2");
+	run_sql(fixture_path(&f, "store/s.sqlite"), "PRAGMA user_version=9");
 	EXPECT(fixture_sink(&f, "sqlite", NULL, why, sizeof(why)) == NULL);
-	EXPECT(strstr(why, "version 2") != NULL && strstr(why, "version 1") != NULL &&
+	EXPECT(strstr(why, "version 9") != NULL && strstr(why, "version 2") != NULL &&
 	       strstr(why, "sqliteFile") != NULL);
 
 	unlink(fixture_path(&f, "store/s.sqlite"));
@@ -770,5 +770,144 @@ TEST(stats_documents_are_the_latest_of_the_node_and_a_ring)
 	EXPECT_EQ(query(&f, "SELECT count(*) FROM dstats WHERE node = 'test'"), 2);
 	EXPECT_EQ(query(&f, "SELECT document ->> '$.b' FROM dstats WHERE id = 'test-7-5'"), 3);
 	EXPECT_EQ(query(&f, "SELECT time > 1700000000000 FROM stats WHERE node = 'test'"), 1);
+	fixture_fini(&f);
+}
+
+/* Four closed segments of 100 rows and one that is open. */
+static void
+fill_segments(void *s)
+{
+	const struct sink_kind *kind = fixture_kind("sqlite");
+
+	for (unsigned i = 0; i < 4; i++) {
+		EXPECT_EQ(made_write(kind, s, 1 + i * 100, 100), 0);
+		maintain_all(s);
+	}
+	EXPECT_EQ(made_write(kind, s, 401, 10), 0);
+	maintain_all(s);
+}
+
+TEST(segments_closed_long_ago_are_dropped_and_searches_go_on)
+{
+	const char *const settings[] = {"sqliteSegmentRecords=100", "sqliteKeepDays=7", NULL};
+	struct fixture f;
+	void *s;
+
+	REQUIRE(fixture_init(&f, settings));
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	fill_segments(s);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 410);
+	end_sink(s);
+	run_sql(fixture_path(&f, "store/s.sqlite"), "UPDATE segments SET closed = closed - 8 * 86400000 WHERE id <= 2");
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	maintain_all(s);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments"), 3);
+	EXPECT_EQ(
+		query(&f,
+		      "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('sessions_1', 'sessions_2')"),
+		0);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 210);
+	EXPECT_EQ(query(&f, "SELECT min(json_extract(document, '$.sequence')) FROM sessions"), 201);
+	EXPECT_EQ(made_write(fixture_kind("sqlite"), s, 411, 10), 0);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 220);
+	end_sink(s);
+	fixture_fini(&f);
+}
+
+TEST(a_database_that_is_too_large_loses_its_oldest_segments_and_not_the_open_one)
+{
+	const char *const settings[] = {"sqliteSegmentRecords=100", "sqliteKeepM=1", NULL};
+	struct fixture f;
+	void *s;
+
+	REQUIRE(fixture_init(&f, settings));
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	fill_segments(s);
+	end_sink(s);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments"), 5);
+	run_sql(fixture_path(&f, "store/s.sqlite"),
+		"UPDATE sessions_3 SET document = hex(randomblob(20000)) WHERE rowid <= 60");
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	maintain_all(s);
+	/* The large one is the third: all up to it go. */
+	EXPECT_EQ(query(&f, "SELECT min(id) FROM segments"), 4);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 110);
+	end_sink(s);
+	fixture_fini(&f);
+}
+
+TEST(segments_older_than_the_oldest_pcap_file_go_with_it)
+{
+	const struct sink_kind *kind = fixture_kind("sqlite");
+	const char *const settings[] = {"sqliteSegmentRecords=100", "sqliteFollowPcap=true", NULL};
+	char path[4][128];
+	struct fixture f;
+	void *s;
+
+	REQUIRE(fixture_init(&f, settings));
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		struct export_file file = {.number = i + 1, .name = path[i]};
+		FILE *pcap;
+
+		/* Their packets begin with those of the segments. */
+		file.first_ns = (UINT64_C(1700000000000) + i * 2000) * 1000000;
+		snprintf(path[i], sizeof(path[i]), "%s/%u.pcap", f.folder, i);
+		pcap = fopen(path[i], "w");
+		REQUIRE(pcap != NULL);
+		fclose(pcap);
+		EXPECT_EQ(kind->write_file(s, &file), 0);
+	}
+	fill_segments(s);
+	end_sink(s);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments"), 5);
+	for (unsigned i = 0; i < 4; i++) { /* last packets 1.1, 1.2, ... s after the first file's first one */
+		char sql[128];
+
+		snprintf(sql, sizeof(sql), "UPDATE segments SET last_packet = 1700000000000 + %u WHERE id = %u",
+			 i * 2000 + 1000, i + 1);
+		run_sql(fixture_path(&f, "store/s.sqlite"), sql);
+	}
+	REQUIRE(unlink(path[0]) == 0 && unlink(path[1]) == 0);
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	maintain_all(s);
+	EXPECT_EQ(query(&f, "SELECT min(id) FROM segments"), 3);
+	EXPECT_EQ(query(&f, "SELECT min(num) FROM files"), 3);
+	end_sink(s);
+	/* None is there: the disk is missing, and nothing goes. */
+	REQUIRE(unlink(path[2]) == 0 && unlink(path[3]) == 0);
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	maintain_all(s);
+	EXPECT_EQ(query(&f, "SELECT min(id) FROM segments"), 3);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM files"), 2);
+	end_sink(s);
+	fixture_fini(&f);
+}
+
+TEST(a_database_of_version_1_is_brought_up_to_date)
+{
+	struct fixture f;
+	void *s;
+
+	REQUIRE(fixture_init(&f, NULL));
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	EXPECT_EQ(made_write(fixture_kind("sqlite"), s, 1, 100), 0);
+	end_sink(s);
+	run_sql(fixture_path(&f, "store/s.sqlite"), "DROP INDEX segments_closed; PRAGMA user_version=1");
+	s = open_sink(&f);
+	REQUIRE(s != NULL);
+	EXPECT_EQ(query(&f, "SELECT user_version FROM pragma_user_version"), 2);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM sqlite_schema WHERE name='segments_closed'"), 1);
+	EXPECT_EQ(made_write(fixture_kind("sqlite"), s, 101, 100), 0);
+	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 200);
+	end_sink(s);
 	fixture_fini(&f);
 }
