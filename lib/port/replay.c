@@ -353,6 +353,15 @@ replay_count_read(struct replay *r, uint64_t records)
 	COUNTER_ADD(&r->counters, read_packets, records);
 }
 
+void
+replay_count_packet(struct replay *r)
+{
+	r->input->packets++;
+	r->input->last_ns = r->next.time_ns;
+	COUNTER_ADD(&r->counters, read_packets, 1);
+	COUNTER_ADD(&r->counters, read_bytes, r->next.captured_bytes);
+}
+
 static void
 stage_packet(struct replay *r)
 {
@@ -375,10 +384,7 @@ stage_packet(struct replay *r)
 		r->greatest_ns = r->next.time_ns;
 	r->sequence++;
 	r->packets_in_file++;
-	r->input->packets++;
-	r->input->last_ns = r->next.time_ns;
-	COUNTER_ADD(&r->counters, read_packets, 1);
-	COUNTER_ADD(&r->counters, read_bytes, r->next.captured_bytes);
+	replay_count_packet(r);
 }
 
 /* --- polls ------------------------------------------------------------------------------------------------------ */
@@ -388,8 +394,12 @@ static void
 fill_stages(struct replay *r)
 {
 	for (unsigned i = 0; i < BURST_MAX; i++) {
-		if (!r->has_next && !replay_read_packet(r))
-			break;
+		if (!r->has_next) {
+			if (!replay_read_packet(r))
+				break;
+			if (r->params.filter != NULL && !replay_takes(r))
+				continue;
+		}
 		r->owner = find_owner(r);
 		if (!have_mbufs(r)) {
 			COUNTER_ADD(&r->counters, stalled, 1);
@@ -423,16 +433,22 @@ open_next_file(struct replay *r)
 		COUNTER_ADD(&r->counters, stalled, 1);
 }
 
+static uint64_t
+worked_off(const struct replay *r)
+{
+	return r->counters.value[COUNTER_INDEX(delivered)] + r->passed_over;
+}
+
 unsigned
 replay_poll(struct replay *r)
 {
-	uint64_t before = r->counters.value[COUNTER_INDEX(delivered)];
+	uint64_t before = worked_off(r);
 
 	if (r->done)
 		return 0;
 	if (!send_stages(r)) {
 		COUNTER_ADD(&r->counters, stalled, 1);
-		return (unsigned)(r->counters.value[COUNTER_INDEX(delivered)] - before);
+		return (unsigned)(worked_off(r) - before);
 	}
 	if (atomic_load_explicit(&r->stopping, memory_order_relaxed)) {
 		if (r->capture != NULL)
@@ -446,5 +462,5 @@ replay_poll(struct replay *r)
 	else if (!r->everything_read)
 		end_input(r);
 	r->done = send_stages(r) && r->everything_read;
-	return (unsigned)(r->counters.value[COUNTER_INDEX(delivered)] - before);
+	return (unsigned)(worked_off(r) - before);
 }

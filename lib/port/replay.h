@@ -27,6 +27,7 @@
 #include "decode.h"
 #include "fragments.h"
 
+struct filter;
 struct rte_mempool;
 struct replay;
 
@@ -42,6 +43,7 @@ struct replay_params {
 	const struct decode_conf *decode;
 	const struct fragments_conf *fragments; /* NULL: fragments go to worker 0 as they are */
 	const struct hash_secret *secret;	/* for their table */
+	struct filter *filter;			/* 'bpf'; NULL: everything is taken */
 	uint64_t packets_per_file_max;		/* --packetcnt; 0: no limit */
 	bool flush_between_files;		/* --flush */
 	bool ignore_errors;			/* --ignoreerrors: an unknown link type is skipped, not an error */

@@ -104,7 +104,9 @@ struct replay {
 	atomic_bool stopping;
 	unsigned next_file, files_done, files_damaged;
 	uint64_t bytes, bytes_done;
-	bool has_pipe; /* 'bytes' is not all */
+	bool has_pipe;				      /* 'bytes' is not all */
+	uint64_t passed_over;			      /* packets that 'bpf' does not take */
+	const struct replay_input *unfilterable_file; /* the last one with a link type for which 'bpf' means nothing */
 	char port_name[RTE_ETH_NAME_MAX_LEN];
 };
 
@@ -115,5 +117,10 @@ void replay_close_file(struct replay *);
 
 /* replay.c. Records of the input that never become packets are read too. */
 void replay_count_read(struct replay *, uint64_t records);
+/* r->next has been read. */
+void replay_count_packet(struct replay *);
+
+/* replay_filter.c. False: r->next is not taken, and was counted. */
+bool replay_takes(struct replay *);
 
 #endif
