@@ -58,6 +58,7 @@ struct sensor {
 	struct port_conf port_conf;
 	struct interfaces interfaces; /* what 'interface' names; nothing when EAL arguments name devices */
 	struct dedup_conf dedup_conf;
+	struct filter_conf filter_conf;
 	struct writer_conf writer_conf;
 	struct document_conf document_conf;
 	struct export_conf export_conf;
@@ -71,8 +72,9 @@ struct sensor {
 	struct sensor_pool pool[PORTS_MAX]; /* a replay has one */
 	unsigned n_pools;
 	struct capture_list files;
-	struct known_files known; /* --skip, --reprocess */
-	struct replay *replay;	  /* NULL: live */
+	struct known_files known;	    /* --skip, --reprocess */
+	struct replay *replay;		    /* NULL: live */
+	struct filter *filter[WORKERS_MAX]; /* 'bpf', of each worker; a replay's is the first */
 	struct port port[PORTS_MAX];
 	unsigned n_ports;
 	unsigned n_workers;

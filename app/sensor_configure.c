@@ -123,6 +123,7 @@ fill(struct sensor *s)
 	conf_fill(conf, &fragments_settings_group, &s->fragments_conf);
 	conf_fill(conf, &port_settings_group, &s->port_conf);
 	conf_fill(conf, &dedup_settings_group, &s->dedup_conf);
+	conf_fill(conf, &filter_settings_group, &s->filter_conf);
 	conf_fill(conf, &writer_settings_group, &s->writer_conf);
 	conf_fill(conf, &document_settings_group, &s->document_conf);
 	export_conf_fill(conf, &s->export_conf);
@@ -143,6 +144,18 @@ fill(struct sensor *s)
 	s->writer_conf.live = !options_is_replay(o);
 	s->writer_conf.node = conf_node(conf);
 	s->writer_conf.effective_method = effective_method(s);
+}
+
+static enum exit_code
+check_filter(const struct sensor *s)
+{
+	char why[512];
+
+	if (s->filter_conf.bpf == NULL || s->filter_conf.bpf[0] == '\0' ||
+	    filter_check(s->filter_conf.bpf, why, sizeof(why)))
+		return EXIT_FINE;
+	fprintf(stderr, "shrike: bpf=%s: %s\n", s->filter_conf.bpf, why);
+	return EXIT_CONF;
 }
 
 static const char *
@@ -182,6 +195,8 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 	if (s->decode == NULL)
 		return EXIT_CONF;
 	code = sensor_configure_interfaces(s);
+	if (code == EXIT_FINE)
+		code = check_filter(s);
 	if (code == EXIT_FINE)
 		code = parse_operations(s);
 	if (code == EXIT_FINE && o->action == ACTION_RUN)

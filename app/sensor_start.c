@@ -158,6 +158,23 @@ start_writer(struct sensor *s)
 	return EXIT_FINE;
 }
 
+/* Each has one of its own; with EAL's memory, so not before EAL. */
+static enum exit_code
+make_filters(struct sensor *s)
+{
+	unsigned n = options_is_replay(s->options) ? 1 : s->n_workers;
+	char why[512];
+
+	if (s->filter_conf.bpf == NULL || s->filter_conf.bpf[0] == '\0')
+		return EXIT_FINE;
+	for (unsigned i = 0; i < n; i++) {
+		s->filter[i] = filter_create(s->filter_conf.bpf, why, sizeof(why));
+		if (s->filter[i] == NULL)
+			return environment_error("bpf", why);
+	}
+	return EXIT_FINE;
+}
+
 static enum exit_code
 start_replay(struct sensor *s)
 {
@@ -168,6 +185,7 @@ start_replay(struct sensor *s)
 		.decode = s->decode,
 		.fragments = &s->fragments_conf,
 		.secret = &s->secret,
+		.filter = s->filter[0],
 		.packets_per_file_max = s->options->packets_per_file,
 		.flush_between_files = s->options->flush,
 		.ignore_errors = s->options->ignore_errors,
@@ -221,6 +239,7 @@ start_workers(struct sensor *s)
 		return code;
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		params.index = i;
+		params.filter = s->replay == NULL ? s->filter[i] : NULL;
 		params.records = s->records[i];
 		params.returns = s->returns[i];
 		s->worker[i] = worker_create(&params);
@@ -284,6 +303,8 @@ sensor_start(struct sensor *s)
 	if (code == EXIT_FINE)
 		code = sensor_start_pools(s);
 	if (code == EXIT_FINE)
+		code = make_filters(s);
+	if (code == EXIT_FINE)
 		code = start_exporter(s);
 	if (code == EXIT_FINE)
 		code = options_is_replay(s->options) ? start_replay(s) : sensor_start_ports(s);
@@ -326,6 +347,8 @@ sensor_destroy(struct sensor *s)
 	for (unsigned i = 0; i < s->n_ports; i++)
 		port_close(&s->port[i]);
 	replay_destroy(s->replay);
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		filter_destroy(s->filter[i]);
 	decode_conf_destroy(s->decode);
 	/* Before the code that frees may be unloaded. */
 	rcu_stop();

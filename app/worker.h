@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "decode.h"
 #include "dedup.h"
+#include "filter.h"
 #include "flow_owner.h"
 #include "fragments.h"
 #include "overload.h"
@@ -54,7 +55,8 @@ struct worker_params {
 	const struct session_conf *sessions;
 	const struct fragments_conf *fragments;
 	const struct dedup_conf *dedup;
-	uint64_t max_packets; /* that can come; 0: nobody knows */
+	struct filter *filter; /* of its own; NULL: a replay, or all packets are taken */
+	uint64_t max_packets;  /* that can come; 0: nobody knows */
 	uint32_t max_sessions, record_chunks;
 	const struct parsers *parsers;
 	uint64_t payload_protocols; /* worker_payload_protocols() */

@@ -136,6 +136,9 @@ bool worker_place_packet(struct worker *, struct packet *);
 /* The hash and session of a datagram that was put together; its verdict says if it is a copy. */
 void worker_lookup_datagram(struct worker *, struct packet *);
 
+/* worker_filter.c. 'bpf': false: the packet is not taken, and was counted. */
+bool worker_takes(struct worker *, const struct packet *);
+
 /* worker_packet.c. Works off 'held', run by run. Stops early when something runs out of head-room. */
 void worker_work_off(struct worker *, uint64_t *since);
 

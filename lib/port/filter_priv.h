@@ -24,6 +24,8 @@ void filter_program_free(struct filter_program *);
 /* Adds the machine code to a program, if its instructions are among those on which both engines agree:
  *
  * - no shift by a register or by more than 31 (libpcap gives 0, the CPU takes the count modulo 32),
+ * - no JSET with a constant below 128: DPDK 22.11 writes it as a byte, for an instruction of the CPU that takes four
+ *   (tcp[13] & 7 != 0 ran into the middle of nowhere),
  * - loads at an offset that traffic chooses only where that is the length of an IPv4 header (LDX MSH), and no offsets
  *   above 2^30: rte_pktmbuf_read() adds offset and size in 32 bits and follows an mbuf that is not there,
  * - nothing that libpcap's validator would refuse. */

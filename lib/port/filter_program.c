@@ -111,6 +111,8 @@ is_agreed(const struct bpf_insn *i)
 	case BPF_STX:
 		return i->k < BPF_MEMWORDS;
 	case BPF_JMP:
+		return BPF_SRC(i->code) == BPF_X || BPF_OP(i->code) == BPF_JA ||
+		       (i->k <= INT32_MAX && (BPF_OP(i->code) != BPF_JSET || i->k > INT8_MAX));
 	case BPF_RET:
 		return true;
 	case BPF_MISC:
@@ -137,6 +139,23 @@ are_offsets_bounded(const struct bpf_program *code)
 	return !indirect || !arbitrary;
 }
 
+/* rte_bpf_convert() of DPDK 22.11 leaves the register out of loads at X + k, which makes it A + k. Which register is X
+ * shows in the beginning of every program it makes: A = 0, X = 0. */
+static bool
+mend_indirect_loads(struct rte_bpf_prm *converted)
+{
+	struct ebpf_insn *ins = (void *)(uintptr_t)converted->ins;
+	const uint8_t clear = EBPF_ALU64 | BPF_XOR | BPF_X;
+
+	if (converted->nb_ins < 2 || ins[0].code != clear || ins[0].dst_reg != EBPF_REG_0 || ins[1].code != clear ||
+	    ins[1].dst_reg != ins[1].src_reg || ins[1].dst_reg == EBPF_REG_0)
+		return false;
+	for (uint32_t i = 2; i < converted->nb_ins; i++)
+		if (BPF_CLASS(ins[i].code) == BPF_LD && BPF_MODE(ins[i].code) == BPF_IND)
+			ins[i].src_reg = ins[1].dst_reg;
+	return true;
+}
+
 void
 filter_program_compile(struct filter_program *program)
 {
@@ -151,7 +170,7 @@ filter_program_compile(struct filter_program *program)
 	converted = rte_bpf_convert(&program->code);
 	if (converted == NULL)
 		return;
-	program->bpf = rte_bpf_load(converted);
+	program->bpf = mend_indirect_loads(converted) ? rte_bpf_load(converted) : NULL;
 	rte_free(converted);
 	if (program->bpf == NULL)
 		return;
