@@ -46,7 +46,7 @@ take_run(struct worker *w)
 			break;
 		bytes += w->held[i]->pkt_len;
 		if (likely(port_packet(w->held[i], w->linear + (size_t)b->n * PACKET_BYTES_MAX, &b->packet[b->n])))
-			b->n += w->params.filter == NULL || worker_takes(w, &b->packet[b->n]);
+			b->n += w->params.filter == NULL || w->placed || worker_takes(w, &b->packet[b->n]);
 		else
 			COUNTER_ADD(&w->counters, oversized, 1);
 	}
