@@ -196,6 +196,12 @@ handoff_take(struct handoff_end *end, unsigned from, struct rte_mbuf **mbufs, un
 }
 
 unsigned
+handoff_depth(const struct handoff *h, unsigned from, unsigned to)
+{
+	return h->ring[from][to] != NULL ? rte_ring_count(h->ring[from][to]) : 0;
+}
+
+unsigned
 handoff_percent(const struct handoff_end *end)
 {
 	const struct handoff *h = end->handoff;

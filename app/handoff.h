@@ -52,6 +52,9 @@ unsigned handoff_take(struct handoff_end *, unsigned from, struct rte_mbuf **, u
 /* How full the fullest ring to this worker is. */
 unsigned handoff_percent(const struct handoff_end *);
 
+/* What waits on one ring, ticks included. Any thread. */
+unsigned handoff_depth(const struct handoff *, unsigned from, unsigned to);
+
 /* At the end, by a worker that receives no more from ports and has worked off everything it took, again and again until
  * it is true: then no peer will hand off anything any more. */
 bool handoff_close(struct handoff_end *);

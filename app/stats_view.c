@@ -104,6 +104,16 @@ take_receive_queues(struct stats_view *v, const struct sensor *s)
 }
 
 static void
+take_handoff(struct stats_view *v, const struct sensor *s)
+{
+	for (unsigned from = 0; s->handoff != NULL && from < s->n_workers; from++)
+		for (unsigned to = 0; to < s->n_workers; to++)
+			if (from != to)
+				add_queue(v, QUEUE_HANDOFF, handoff_depth(s->handoff, from, to), s->app.handoff_ring,
+					  "%u_%u", from, to);
+}
+
+static void
 take_sink(const struct export_sink_status *status, void *context)
 {
 	struct stats_view *v = context;
@@ -133,6 +143,7 @@ take_queues(struct stats_view *v, const struct sensor *s)
 
 	v->n_queues = v->n_sinks = 0;
 	take_receive_queues(v, s);
+	take_handoff(v, s);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		add_queue(v, QUEUE_RECORDS, rte_ring_count(s->records[i]), rte_ring_get_capacity(s->records[i]), "%u",
 			  i);
