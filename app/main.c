@@ -6,6 +6,7 @@
 
 #include "conf.h"
 #include "control.h"
+#include "db.h"
 #include "doctor.h"
 #include "field.h"
 #include "log.h"
@@ -147,9 +148,12 @@ int
 main(int argc, char **argv)
 {
 	struct options o;
-	enum exit_code code = options_parse(&o, argc, argv);
+	enum exit_code code;
 	struct conf *conf;
 
+	if (argc > 1 && strcmp(argv[1], "db") == 0)
+		return db_main(argc - 1, argv + 1);
+	code = options_parse(&o, argc, argv);
 	if (code == EXIT_FINE && !inform(o.action)) {
 		if (o.debug > 0)
 			log_set_level(LOG_LEVEL_DEBUG);

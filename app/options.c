@@ -108,6 +108,7 @@ static const char help_text[] =
 	"\n"
 	"  shrike -r FILE...                 replay captures (pcap, pcapng, gzip, zstd; - is standard input)\n"
 	"  shrike -i eth0                    capture live; or interface=... in the settings\n"
+	"  shrike db init|check|upgrade|expire   what Elasticsearch or OpenSearch needs (shrike db --help)\n"
 	"  shrike [EAL arguments] -- ...     run on ports: shrike -l 0-3 -a 0000:17:00.0 -- -c shrike.conf\n"
 	"  shrike --doctor                   what this machine lacks for that, and the command for it\n"
 	"\n"

@@ -183,24 +183,24 @@ elastic_write_stats(struct elastic *e, const struct export_stats *stats)
 
 /* ---- at start, before there is a sink */
 
-static struct elastic *
-open_reader(const struct sink_params *p, char *why, size_t why_size)
+struct elastic *
+elastic_open(const struct conf *conf, const struct document_conf *document, char *why, size_t why_size)
 {
 	struct elastic *e = calloc(1, sizeof(*e));
 
 	if (e == NULL)
 		return NULL;
-	e->document = p->document;
-	e->http = elastic_connect(p->conf, &e->conf, why, why_size);
-	if (e->http != NULL && elastic_prefix(p->document, e->prefix))
+	e->document = document;
+	e->http = elastic_connect(conf, &e->conf, why, why_size);
+	if (e->http != NULL && elastic_prefix(document, e->prefix))
 		return e;
 	http_destroy(e->http);
 	free(e);
 	return NULL;
 }
 
-static void
-close_reader(struct elastic *e)
+void
+elastic_close(struct elastic *e)
 {
 	http_destroy(e->http);
 	free(e);
@@ -252,7 +252,7 @@ int
 elastic_each_file(const struct sink_params *p, export_file_callback each, void *context)
 {
 	char why[512] = "";
-	struct elastic *e = open_reader(p, why, sizeof(why));
+	struct elastic *e = elastic_open(p->conf, p->document, why, sizeof(why));
 	uint32_t after = 0;
 	int n = FILES_PAGE;
 
@@ -263,7 +263,7 @@ elastic_each_file(const struct sink_params *p, export_file_callback each, void *
 	if (n < 0)
 		LOG_ERROR("elastic.files", "error=\"%s\"",
 			  log_quote(why, sizeof(why), e->why[0] != '\0' ? e->why : strerror(-n)));
-	close_reader(e);
+	elastic_close(e);
 	return n < 0 ? n : 0;
 }
 
@@ -271,7 +271,7 @@ int
 elastic_read_stats(const struct sink_params *p, char *json, size_t json_size)
 {
 	char why[512] = "", path[ELASTIC_PATH_BYTES];
-	struct elastic *e = open_reader(p, why, sizeof(why));
+	struct elastic *e = elastic_open(p->conf, p->document, why, sizeof(why));
 	json_t *answer = NULL;
 	char *text = NULL;
 	int rc;
@@ -289,6 +289,6 @@ elastic_read_stats(const struct sink_params *p, char *json, size_t json_size)
 		rc = elastic_status_error(rc);
 	free(text);
 	json_decref(answer);
-	close_reader(e);
+	elastic_close(e);
 	return rc;
 }

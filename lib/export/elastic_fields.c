@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "elastic_priv.h"
+#include "elastic_schema_priv.h"
 #include "field.h"
 #include "json.h"
 #include "log.h"
@@ -123,6 +124,14 @@ write_lookups(struct writing *w, const struct field *f)
 	}
 }
 
+static void
+write_field(struct writing *w, const struct field *f)
+{
+	struct entry n = {f->friendly, "", f->group, f->help != NULL ? f->help : "", f->name, f->kind, f->extra};
+
+	write_entry(w, f->expression, &n);
+}
+
 static bool
 is_address(const struct field *f)
 {
@@ -130,20 +139,20 @@ is_address(const struct field *f)
 }
 
 void
-elastic_fields_each(void (*each)(const char *expression, const char *document, void *context), void *context)
+elastic_fields_each(bool of_schema, void (*each)(const char *expression, const char *document, void *context),
+		    void *context)
 {
 	struct writing w = {.each = each, .context = context};
 
 	json_init(&w.j, DOCUMENTS_LIMIT_BYTES);
+	for (unsigned i = 0; of_schema && i < n_schema_fields; i++)
+		write_field(&w, &schema_fields[i]);
 	for (unsigned id = 1; id <= fields_count(); id++) {
 		const struct field *f = field_at((field_id)id);
-		struct entry n;
 
 		if ((f->flags & FIELD_NO_DB) != 0 || f->expression == NULL)
 			continue;
-		n = (struct entry){f->friendly, "",	 f->group, f->help != NULL ? f->help : "",
-				   f->name,	f->kind, f->extra};
-		write_entry(&w, f->expression, &n);
+		write_field(&w, f);
 		if ((f->flags & (FIELD_COUNT | FIELD_ECS_COUNT)) != 0)
 			write_count(&w, f);
 		if (is_address(f))
@@ -283,14 +292,14 @@ append_missing(const char *expression, const char *document, void *context)
 }
 
 int
-elastic_fields_write(struct elastic *e)
+elastic_fields_write(struct elastic *e, bool of_schema)
 {
 	struct missing m = {.e = e};
 	int rc = read_known(e, &m.known);
 
 	json_init(&m.body, DOCUMENTS_LIMIT_BYTES);
 	if (rc == 0) {
-		elastic_fields_each(append_missing, &m);
+		elastic_fields_each(of_schema, append_missing, &m);
 		rc = m.error == 0 && m.n > 0 ? send_missing(&m) : m.error;
 	}
 	if (rc == 0 && m.written > 0)

@@ -106,10 +106,11 @@ int elastic_status_error(int status);
 int elastic_ready(struct elastic *);
 int elastic_schema_ready(struct elastic *);
 
-/* elastic_fields.c: writes what is not there yet. 0 or -errno. */
-int elastic_fields_write(struct elastic *);
+/* elastic_fields.c: writes what is not there yet; 'of_schema': also what no sensor posts. 0 or -errno. */
+int elastic_fields_write(struct elastic *, bool of_schema);
 /* Calls back with the id and the JSON of every fields document of ours. */
-void elastic_fields_each(void (*each)(const char *expression, const char *document, void *context), void *context);
+void elastic_fields_each(bool of_schema, void (*each)(const char *expression, const char *document, void *context),
+			 void *context);
 
 /* elastic_answer.c */
 enum item_fate { ITEM_TAKEN, ITEM_AGAIN, ITEM_REFUSED };
@@ -158,6 +159,10 @@ int elastic_write_file(struct elastic *, const struct export_file *);
 int elastic_write_stats(struct elastic *, const struct export_stats *);
 int elastic_each_file(const struct sink_params *, export_file_callback, void *context);
 int elastic_read_stats(const struct sink_params *, char *json, size_t json_size);
+
+/* A connection without a sink, for one thread. NULL and 'why'. */
+struct elastic *elastic_open(const struct conf *, const struct document_conf *, char *why, size_t why_size);
+void elastic_close(struct elastic *);
 
 /* elastic_numbers.c */
 int elastic_numbers_open(struct elastic *, const char *directory); /* 0 or -errno */

@@ -207,7 +207,7 @@ elastic_ready(struct elastic *e)
 	int rc = elastic_schema_ready(e);
 
 	if (rc == 0 && !e->fields_written) {
-		rc = elastic_fields_write(e);
+		rc = elastic_fields_write(e, false);
 		e->fields_written = rc == 0;
 	}
 	return rc;
