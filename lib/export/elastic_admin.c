@@ -325,7 +325,8 @@ elastic_db_check(const struct elastic_admin *p)
 static uint64_t
 seconds_of(int year, int month, int day, int hour)
 {
-	struct tm t = {.tm_year = year + 100, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour};
+	/* Two digits: captures of the last century are sent too. */
+	struct tm t = {.tm_year = year < 70 ? year + 100 : year, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour};
 
 	return (uint64_t)timegm(&t);
 }
