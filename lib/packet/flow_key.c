@@ -57,11 +57,8 @@ flow_key_hash(const struct flow_key *key, const struct hash_secret *s)
 unsigned
 flow_key_owner(const struct flow_key *key, unsigned n_workers)
 {
-	struct flow_key flow = *key;
-
 	if (n_workers <= 1)
 		return 0;
 	/* Whatever VLAN or VNI: as a NIC does, and so that copies in several of them meet (dedup.h). */
-	memset(flow.tracking, 0, sizeof(flow.tracking));
-	return (unsigned)((uint64_t)flow_key_mix(&flow, &owner_secret) * n_workers >> 32);
+	return (unsigned)((uint64_t)flow_key_mix_some(key, &owner_secret, FLOW_KEY_WITHOUT_TRACKING) * n_workers >> 32);
 }
