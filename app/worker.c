@@ -229,7 +229,8 @@ worker_may_go_on(const struct worker *w)
 {
 	if (likely(w->task == TASK_NONE))
 		return true;
-	return w->task == TASK_EXPIRE && !w->params.lossless && !session_room(w->sessions, EXPIRE_MAX);
+	return w->task == TASK_EXPIRE && !w->params.lossless && !session_room(w->sessions, EXPIRE_MAX) &&
+	       !atomic_load_explicit(&w->stop, memory_order_relaxed);
 }
 
 /* Waiting is not being idle (--exit-idle). */

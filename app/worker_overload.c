@@ -98,16 +98,26 @@ is_never_idle(struct worker_overload *o, uint64_t now_ns, uint32_t queue_packets
 	return true;
 }
 
+/* What live sessions hold is theirs, up to half of the pool, and no sign of anything. */
+static uint8_t
+chunks_percent(const struct worker *w)
+{
+	uint64_t used = record_pool_used(w->pool), all = used + record_pool_room(w->pool);
+	struct session_stats stats;
+
+	session_stats(w->sessions, &stats);
+	return percent_of(used - RTE_MIN(used, stats.held_chunks), all - RTE_MIN(all, stats.held_chunks));
+}
+
 void
 worker_overload_look(struct worker *w, uint64_t now_ns)
 {
 	struct worker_overload *o = &w->overload;
-	uint32_t chunks = record_pool_used(w->pool);
 	struct overload_view view = {
 		.percent =
 			{
 				[OVERLOAD_QUEUE] = queue_percent(w),
-				[OVERLOAD_CHUNKS] = percent_of(chunks, (uint64_t)chunks + record_pool_room(w->pool)),
+				[OVERLOAD_CHUNKS] = chunks_percent(w),
 				[OVERLOAD_RING] = percent_of(rte_ring_count(w->params.records),
 							     rte_ring_get_capacity(w->params.records)),
 				[OVERLOAD_BLOCKS] = (uint8_t)writer_stream_used_percent(w->stream),

@@ -681,6 +681,7 @@ session_stats(const struct session_table *t, struct session_stats *out)
 {
 	memcpy(out->live, t->live, sizeof(out->live));
 	out->live_all = t->sessions->used;
+	out->held_chunks = t->held_chunks;
 	out->closing = t->n_closing;
 	out->bytes_in_use = sizeof(*t) + buckets_bytes(&t->buckets) + position_store_bytes(&t->positions) +
 			    (size_t)t->sessions->used * (sizeof(struct session) + sizeof(struct session_start)) +

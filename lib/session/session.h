@@ -129,7 +129,8 @@ void session_add_tag(struct session_table *, struct session *, const char *tag);
 
 /* What overload has taken from a session; its record says so, by a tag. */
 enum session_shed {
-	SESSION_NOT_PARSED,   /* parsers did not see all of its payload: "overload-not-parsed" */
+	SESSION_NOT_PARSED,   /* parsers did not see all of its payload, or values of theirs found no room in the
+			       * record pool: "overload-not-parsed" */
 	SESSION_HEADERS_ONLY, /* packets were stored without their payload: "overload-headers-only" */
 };
 void session_shed(struct session *, enum session_shed);
@@ -200,6 +201,7 @@ struct session_stats {
 	uint32_t live[SESSION_TYPES];
 	uint32_t live_all;
 	uint32_t closing;      /* of these: ended, and waiting for tcpClosingTimeout */
+	uint32_t held_chunks;  /* of the record pool, by the records of live sessions */
 	uint64_t bytes_in_use; /* sessions, buckets, positions, attachments */
 };
 void session_stats(const struct session_table *, struct session_stats *);

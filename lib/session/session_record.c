@@ -164,6 +164,14 @@ record_of(struct session_table *t, struct session *s)
 	return r;
 }
 
+/* By the time it is saved there may be room again: then the record says that something is missing. */
+static void
+value_is_lost(struct session_table *t, struct session *s)
+{
+	COUNTER_ADD(t->counters, value_lost, 1);
+	session_shed(s, SESSION_NOT_PARSED);
+}
+
 static void
 added(struct session_table *t, struct session *s, bool ok)
 {
@@ -177,7 +185,7 @@ session_record_open(struct session_table *t, struct session *s)
 	struct record *r = record_of(t, s);
 
 	if (r == NULL)
-		COUNTER_ADD(t->counters, value_lost, 1);
+		value_is_lost(t, s);
 	return r;
 }
 
@@ -207,7 +215,7 @@ session_add_int(struct session_table *t, struct session *s, field_id field, int6
 	if (r != NULL)
 		added(t, s, record_add_int(t->records, r, field, value));
 	else
-		COUNTER_ADD(t->counters, value_lost, 1);
+		value_is_lost(t, s);
 }
 
 void
@@ -218,7 +226,7 @@ session_add_ip(struct session_table *t, struct session *s, field_id field, const
 	if (r != NULL)
 		added(t, s, record_add_ip(t->records, r, field, address));
 	else
-		COUNTER_ADD(t->counters, value_lost, 1);
+		value_is_lost(t, s);
 }
 
 void
@@ -229,7 +237,7 @@ session_add_str(struct session_table *t, struct session *s, field_id field, cons
 	if (r != NULL)
 		added(t, s, record_add_str(t->records, r, field, text, size));
 	else
-		COUNTER_ADD(t->counters, value_lost, 1);
+		value_is_lost(t, s);
 }
 
 void
