@@ -182,6 +182,20 @@ is_carried(const struct value_walk *walk, const struct value_head *head)
 	       (field_at(head->field)->flags & FIELD_LINKED) != 0;
 }
 
+/* A field that is to be carried at its full size would have the next record saved at its next value, and so on: each
+ * packet could cost a record as large as the one before. So it starts anew; what it had was saved. Without an index no
+ * field is that large. */
+static bool
+fills_half(const struct record_pool *pool, const struct record *from, const struct value_head *head)
+{
+	const struct field_slot *slot;
+
+	if (from->index == NULL)
+		return false;
+	slot = record_index_slot(pool, from, head->field);
+	return slot != NULL && slot->estimate_bytes > MID_SAVE_BYTES / 2;
+}
+
 struct record *
 record_carry_linked(struct record_pool *pool, const struct record *from, bool *lost)
 {
@@ -191,7 +205,7 @@ record_carry_linked(struct record_pool *pool, const struct record *from, bool *l
 
 	*lost = false;
 	while ((head = value_walk_next(&walk)) != NULL) {
-		if (!is_carried(&walk, head))
+		if (!is_carried(&walk, head) || fills_half(pool, from, head))
 			continue;
 		if (to == NULL && (to = record_create(pool)) == NULL) {
 			*lost = true;

@@ -172,12 +172,12 @@ struct record_position_iterator {
 void record_positions_begin(const struct record *, struct record_position_iterator *);
 bool record_positions_next(struct record_position_iterator *, struct record_position *);
 
-/* After a mid-save: a new record with the values of LINKED fields; NULL when there are none or the pool is empty (*lost
- * says which). */
+/* After a mid-save: a new record with the values of LINKED fields, but for those that fill half of what wants a
+ * mid-save; NULL when there are none or the pool is empty (*lost says which). */
 struct record *record_carry_linked(struct record_pool *, const struct record *, bool *lost);
 
 /* The session wants a mid-save because a value was added to a field of more than 20000 estimated bytes (RECORD.md 1.8).
- * A record from record_carry_linked() starts without the wish, whatever it carries. */
+ * A record from record_carry_linked() starts without the wish. */
 bool record_wants_mid_save(const struct record *);
 
 #endif

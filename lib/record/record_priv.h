@@ -247,6 +247,9 @@ position_reader_next(struct position_reader *r)
 }
 
 /* record_index.c */
+/* A field that takes more has its record saved (RECORD.md 1.8). */
+enum { MID_SAVE_BYTES = 20000 };
+
 struct field_slot {
 	struct value_head head;
 	uint32_t estimate_bytes;

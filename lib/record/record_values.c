@@ -14,8 +14,7 @@
 #include "record_priv.h"
 
 enum {
-	MID_SAVE_BYTES = 20000, /* RECORD.md 1.8 */
-	SPLIT_FROM_BYTES = 64,	/* shorter texts stay in one piece */
+	SPLIT_FROM_BYTES = 64, /* shorter texts stay in one piece */
 	PIECE_MAX = CHUNK_CAPACITY - (int)sizeof(struct value_head),
 	IP_TEXT_MAX = 1024,
 };

@@ -155,12 +155,21 @@ add_udp(struct frame *f, unsigned source_port, unsigned destination_port)
 	put16(&p[4], size_of(f));
 }
 
+/* Of every packet, so that none is a copy of another. */
+static uint32_t packet_number;
+
+static void
+add_payload(struct frame *f, unsigned size)
+{
+	put32(before(f, size), packet_number);
+}
+
 static void
 make_datagram(struct frame *f, const struct tuple *t, unsigned bytes)
 {
-	before(f, bytes - ETHERNET - IPV4 - UDP);
+	add_payload(f, bytes - ETHERNET - IPV4 - UDP);
 	add_udp(f, t->source_port, t->destination_port);
-	add_ipv4(f, PROTOCOL_UDP, t->source, t->destination, 0, 0);
+	add_ipv4(f, PROTOCOL_UDP, t->source, t->destination, packet_number & 0xFFFF, 0);
 	add_ethernet(f, TYPE_IPV4);
 }
 
@@ -457,9 +466,9 @@ make_tunnels(struct frame *f, unsigned bytes, unsigned depth)
 	struct tuple t = random_tuple();
 	unsigned type = TYPE_IPV4;
 
-	before(f, 32);
+	add_payload(f, 32);
 	add_udp(f, t.source_port, t.destination_port);
-	add_ipv4(f, PROTOCOL_UDP, t.source, t.destination, 0, 0);
+	add_ipv4(f, PROTOCOL_UDP, t.source, t.destination, packet_number & 0xFFFF, 0);
 	for (unsigned i = 0; i < depth && size_of(f) + 100 < bytes; i++)
 		type = wrap(f, type);
 	add_tags(f, type);
@@ -480,9 +489,9 @@ make_tunnel_flow(struct frame *f, uint32_t i, unsigned bytes)
 static void
 add_datagram_ipv4(struct frame *f)
 {
-	before(f, 32);
+	add_payload(f, 32);
 	add_udp(f, PORT_MIN, PORT_MIN + 1);
-	add_ipv4(f, PROTOCOL_UDP, 0x0A000001, 0x0A000002, 0, 0);
+	add_ipv4(f, PROTOCOL_UDP, 0x0A000001, 0x0A000002, packet_number & 0xFFFF, 0);
 }
 
 static void
@@ -500,7 +509,7 @@ make_extensions(struct frame *f, unsigned bytes)
 {
 	unsigned following = PROTOCOL_UDP;
 
-	before(f, 32);
+	add_payload(f, 32);
 	add_udp(f, PORT_MIN, PORT_MIN + 1);
 	for (; size_of(f) < bytes; following = PROTOCOL_OPTIONS) {
 		uint8_t *p = before(f, 8);
@@ -604,6 +613,7 @@ write_packets(FILE *out, const char *kind, uint32_t packets, unsigned bytes)
 		uint32_t record[4];
 
 		f.begin = FRAME_MAX;
+		packet_number = i;
 		if (!make(&f, kind, i, bytes))
 			die("no such kind");
 		record[0] = 1700000000 + i / 1000000;

@@ -418,8 +418,6 @@ TEST(one_huge_text_wants_a_mid_save_and_objects_never)
 	struct record_pool *pool = test_record_pool(256);
 	char *text = malloc(30000);
 	struct record *r;
-	bool lost;
-	struct record *next;
 
 	REQUIRE(pool != NULL && text != NULL);
 	memset(text, '1', 30000);
@@ -428,15 +426,44 @@ TEST(one_huge_text_wants_a_mid_save_and_objects_never)
 	EXPECT(!record_wants_mid_save(r));
 	EXPECT(record_add_str(pool, r, test_field(T_STR_LINKED), text, 12000));
 	EXPECT(record_wants_mid_save(r));
-	next = record_carry_linked(pool, r, &lost);
-	REQUIRE(next != NULL);
-	EXPECT(!record_wants_mid_save(next));
-	EXPECT(add_str(pool, next, T_STR_LINKED, "one more"));
-	EXPECT(record_wants_mid_save(next));
-	record_free(pool, next);
 	record_free(pool, r);
 	EXPECT_EQ(record_pool_destroy(pool), 0);
 	free(text);
+}
+
+/* Else the next value would want the next mid-save. */
+TEST(a_field_that_fills_half_of_what_wants_a_mid_save_is_not_carried_and_others_are)
+{
+	struct record_pool *pool = test_record_pool(256);
+	char text[100];
+	struct record *r, *next;
+	bool lost;
+
+	REQUIRE(pool != NULL);
+	memset(text, 'z', sizeof(text));
+	r = record_create(pool);
+	EXPECT(record_add_int(pool, r, test_field(T_INT_LINKED), 1));
+	for (unsigned n = 0; !record_wants_mid_save(r) && n < 1000; n++) {
+		memcpy(text, &n, sizeof(n));
+		EXPECT(record_add_str(pool, r, test_field(T_STR_LINKED), text, sizeof(text)));
+	}
+	next = record_carry_linked(pool, r, &lost);
+	REQUIRE(next != NULL);
+	EXPECT(!lost);
+	EXPECT_EQ(count(next, T_INT_LINKED), 1);
+	EXPECT_EQ(count(next, T_STR_LINKED), 0);
+	record_free(pool, r);
+	for (unsigned n = 0; n < 40; n++) {
+		memcpy(text, &n, sizeof(n));
+		EXPECT(record_add_str(pool, next, test_field(T_STR_LINKED), text, sizeof(text)));
+	}
+	EXPECT(!record_wants_mid_save(next));
+	r = record_carry_linked(pool, next, &lost);
+	REQUIRE(r != NULL);
+	EXPECT_EQ(count(r, T_STR_LINKED), 40);
+	record_free(pool, next);
+	record_free(pool, r);
+	EXPECT_EQ(record_pool_destroy(pool), 0);
 }
 
 static uint64_t
