@@ -232,6 +232,9 @@ write_process(const struct stats *s, const struct stats_view *v, FILE *out)
 	label(out, s->identity.host);
 	fputs("\"} 1\n", out);
 	gauge(out, "shrike_start_time_seconds", "when it started, since 1970", (double)s->identity.start_s);
+	gauge(out, "shrike_stalled_lcores", "lcores that do not come to the end of a turn", v->stalled_lcores);
+	gauge(out, "shrike_overload_stage", "0: nothing is given up; 1: parsing; 2: payload in pcap; 3: new records",
+	      v->overload_stage);
 	gauge(out, "shrike_memory_bytes", "resident memory and hugepages", (double)v->gauges.memory_bytes);
 	gauge(out, "shrike_pcap_used_bytes", "this node's files in pcapDir", (double)s->last_space.used_bytes);
 	gauge(out, "shrike_pcap_free_bytes", "room left on the disks of pcapDir", (double)s->last_space.free_bytes);

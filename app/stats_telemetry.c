@@ -358,6 +358,8 @@ show_info(struct stats *s, const char *parameters, struct rte_tel_data *d)
 	add_u64(d, "start_time", s->identity.start_s);
 	add_u64(d, "up_ms", (clock_monotonic_ns() - s->started_ns) / NS_PER_MS);
 	add_u64(d, "workers", s->sensor->n_workers);
+	add_u64(d, "stalled_lcores", s->view[s->current].stalled_lcores);
+	add_text(d, "overload", overload_stage_names[s->view[s->current].overload_stage]);
 	add_u64(d, "ports", s->sensor->n_ports);
 	add_text(d, "input", s->live ? "ports" : "captures");
 	return 0;

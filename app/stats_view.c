@@ -222,6 +222,10 @@ stats_view_take(struct stats_view *v, const struct stats_view *before, struct se
 {
 	v->taken_ns = now_ns;
 	stats_counts_read(&v->counts);
+	v->stalled_lcores = watchdog_stalled(s->watchdog);
+	v->overload_stage = OVERLOAD_NONE;
+	for (unsigned i = 0; i < s->n_workers; i++)
+		v->overload_stage = RTE_MAX(v->overload_stage, overload_stage(worker_overload(s->worker[i])));
 	take_lcores(v, before, &s->plan);
 	take_queues(v, s);
 	take_gauges(v, s, space);

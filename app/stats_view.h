@@ -47,6 +47,8 @@ struct stats_view {
 	struct stats_gauges gauges;
 	struct stats_counts delta; /* since the view before this one */
 	uint64_t delta_ns;
+	unsigned stalled_lcores; /* as the watchdog sees them */
+	unsigned overload_stage; /* of the worker that gives up most, enum overload_stage */
 	unsigned n_lcores, n_queues, n_sinks;
 	struct view_lcore lcore[LCORES_MAX];
 	struct view_queue queue[VIEW_QUEUES_MAX];
