@@ -140,6 +140,24 @@ run_as_can_be(struct port *port, const struct rte_eth_dev_info *info, const stru
 	return run(port, info, params, 1, NULL, what);
 }
 
+static void
+report(const struct port *port, const struct rte_eth_dev_info *info, uint16_t descriptors)
+{
+	static const char *const words[] = {
+		[PORT_ONE_QUEUE] = "one queue", [PORT_BY_RSS] = "RSS", [PORT_BY_OTHERS] = "others"};
+	char name[RTE_ETH_NAME_MAX_LEN] = "";
+	struct rte_eth_rxq_info queue = {.nb_desc = descriptors};
+	uint16_t mtu = 0;
+
+	(void)rte_eth_dev_get_name_by_port(port->id, name);
+	(void)rte_eth_dev_get_mtu(port->id, &mtu);
+	/* Few software drivers say how many descriptors there are: then it is what was asked for. */
+	(void)rte_eth_rx_queue_info_get(port->id, 0, &queue);
+	LOG_INFO("port.start", "port=%u name=%s driver=%s node=%d queues=%u spread=\"%s\" descriptors=%u mtu=%u",
+		 port->id, name, info->driver_name, rte_eth_dev_socket_id(port->id), port->n_queues,
+		 words[port->spread], queue.nb_desc, mtu);
+}
+
 static int
 bring_up(struct port *port, const struct rte_eth_dev_info *info, const struct port_params *params, char *why,
 	 size_t why_size)
@@ -149,9 +167,11 @@ bring_up(struct port *port, const struct rte_eth_dev_info *info, const struct po
 
 	if (rc != 0)
 		return fail(port, rc, what, why, why_size);
-	/* Devices that strip VLAN tags unasked. */
-	if (!port->is_replay)
+	if (!port->is_replay) {
+		/* Devices that strip VLAN tags unasked. */
 		(void)rte_eth_dev_set_vlan_offload(port->id, 0);
+		report(port, info, params->descriptors);
+	}
 	rc = rte_eth_promiscuous_enable(port->id);
 	if (rc != 0 && rc != -ENOTSUP)
 		LOG_WARN("port.promiscuous", "port=%u error=\"%s\" note=\"only packets for this machine may come\"",

@@ -147,6 +147,19 @@ slots_of(const struct port_rss *rss)
 	return rss->n_slots;
 }
 
+/* Some drivers (mlx5) have another size once they are configured. */
+static bool
+find_reta(uint16_t id, struct port_rss *rss)
+{
+	struct rte_eth_dev_info now;
+
+	if (rte_eth_dev_info_get(id, &now) != 0 || port_rss_lacks(&now) != NULL || now.reta_size == rss->reta_size)
+		return false;
+	rss->reta_size = now.reta_size;
+	rss->n_slots = RTE_MIN(rss->n_slots, now.reta_size);
+	return true;
+}
+
 int
 port_rss_follow(const struct port_rss *rss, struct flow_owners *o)
 {
@@ -237,7 +250,7 @@ port_rss_set_up(uint16_t id, const struct rte_eth_dev_info *info, uint16_t n_que
 		.n_queues = n_queues, .reta_size = info->reta_size, .n_slots = common_slots(info->reta_size)};
 	if (!set_hash(id, info, rss))
 		return "its hash cannot be read back";
-	if (!set_reta(id, o, rss))
+	if (!set_reta(id, o, rss) && !(find_reta(id, rss) && set_reta(id, o, rss)))
 		return "its redirection table cannot be read back";
 	/* First by itself: before a port is followed it has to deserve it. */
 	own.by_rss = false;

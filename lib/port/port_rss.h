@@ -18,7 +18,7 @@ enum { RSS_KEY_MAX = 64, RSS_KEY_DEFAULT = 40 /* of a driver that does not say *
 /* As read back from the device. */
 struct port_rss {
 	uint16_t n_queues;
-	uint8_t key[RSS_KEY_MAX];
+	uint8_t key[RSS_KEY_MAX] __attribute__((aligned(4))); /* rte_softrss() reads words */
 	uint8_t key_bytes;
 	uint64_t functions; /* RTE_ETH_RSS_... */
 	uint16_t reta_size;

@@ -11,7 +11,7 @@
 enum { FLOWS = 2000, WORKERS = 5, SLOTS = 128 };
 
 static struct flow_owners owners;
-static uint8_t rss_key[52];
+static uint8_t rss_key[52] __attribute__((aligned(4)));
 static uint8_t slots[FLOW_SLOTS_MAX];
 
 static void
