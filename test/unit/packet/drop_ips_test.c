@@ -293,7 +293,7 @@ write_file(const char *text)
 static int
 with_conf(const char *text, const char *more, const char *address)
 {
-	char *extra = write_file(more), *path, *whole = NULL;
+	char *extra = more != NULL ? write_file(more) : strdup("/nonexistent/file"), *path, *whole = NULL;
 	struct decode_conf *decode;
 	struct conf *conf;
 	int answer = -1;
@@ -331,5 +331,5 @@ TEST(the_section_and_further_files_are_read)
 	EXPECT_EQ(with_conf("", "[other]\n10/8=drop\n", "10.0.0.1"), 0);
 	EXPECT_EQ(with_conf("[packet-drop-ips]\nten=drop\n", "", "10.0.0.1"), -1);
 	EXPECT_EQ(with_conf("", "[packet-drop-ips]\n10/8=no\n", "10.0.0.1"), -1);
-	EXPECT_EQ(with_conf("packetDropIpsFiles=/nonexistent/file\n", "", "10.0.0.1"), -1);
+	EXPECT_EQ(with_conf("", NULL, "10.0.0.1"), -1);
 }
