@@ -43,7 +43,7 @@ static const struct setting elastic_settings[] = {
 		    "requests under way at once, at most"),
 	SETTING_U32(struct elastic_conf, connect_timeout_s, "elasticsearchConnectTimeout", 10, 1, 600, "seconds",
 		    "a connection to the database has to be there by then"),
-	SETTING_U32(struct elastic_conf, request_timeout_s, "elasticsearchRequestTimeout", 120, 1, 3600, "seconds",
+	SETTING_U32(struct elastic_conf, request_timeout_s, "elasticsearchRequestTimeout", 30, 1, 3600, "seconds",
 		    "a bulk request has to be answered by then, or it is sent again"),
 	SETTING_BOOL(struct elastic_conf, health_check, "dbEsHealthCheck", "true",
 		     "ask the database every 30 seconds how it is"),
