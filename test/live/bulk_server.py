@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A strict Elasticsearch for tests: takes bulk requests, keeps what it took on disk, and fails as it is told to.
 
-  bulk_server.py FOLDER [PORT]      prints its port; 127.0.0.1 only
+  bulk_server.py FOLDER [PORT]      prints its port; 127.0.0.1 only, or with FOLDER/server.pem HTTPS on 127.0.0.2, where clients
+                                    need a certificate of FOLDER/ca.pem
 
 What it took is in FOLDER/store.ndjson, one {"index":..,"id":..,"version":..,"doc":..} a line ("doc": null when it went), which it
 reads again after a kill -9. What a client did wrong is in FOLDER/violations: a test expects that file to be empty.
@@ -27,6 +28,7 @@ import json
 import os
 import random
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -76,7 +78,14 @@ class Server(http.server.ThreadingHTTPServer):
         self.store = Store(folder)
         self.random = random.Random(7)
         self.n_ids = 0
-        super().__init__(("127.0.0.1", port), Handler)
+        certificate = os.path.join(folder, "server.pem")
+        super().__init__(("127.0.0.2" if os.path.exists(certificate) else "127.0.0.1", port), Handler)
+        if os.path.exists(certificate):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            context.load_verify_locations(os.path.join(folder, "ca.pem"))
+            context.verify_mode = ssl.CERT_REQUIRED
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request, address):
         pass  # a client that went away
