@@ -15,8 +15,10 @@
  * is full, the next batch goes to the spool, and so does all that comes after it until the spool is empty again: so
  * documents arrive in the order in which they were made, the sink's thread needs to look at one place at a time, and
  * the exporter decides by two numbers without a lock. A sink that is slow or dead holds at most sinkQueue batches and
- * what is on the way to its disk; workers and other sinks do not notice. What this gives up: after an outage everything
- * passes through the disk until the sink has caught up.
+ * what is on the way to its disk; workers and other sinks do not notice, as long as the disk of the spool takes what
+ * the records make (about 1 KB each; it costs 0.7 us of its thread). A disk that does not ends up holding all batches,
+ * as a sink without a spool does. What this gives up: after an outage everything passes through the disk until the sink
+ * has caught up.
  *
  * The end of a run (sink_finish()): a sink that gets on is waited for until its spool is empty; one that fails for
  * spoolExitWait seconds puts what it still has in memory, files documents too, behind what is in its spool, and the

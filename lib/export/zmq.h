@@ -41,5 +41,7 @@
  * get; each such message is counted once ("zmq.TOPIC_refused"). What workers have for a topic that nobody listens to is
  * not even copied. */
 
-/* No guard: found beside its user first and by the include path then, this file includes itself once before the other. */
+/* No guard: found beside its user first and by the include path then, this file includes itself once before the other.
+ * clang warns of that for headers that are not the system's. */
+#pragma GCC system_header
 #include_next <zmq.h>
