@@ -57,7 +57,9 @@ rcu_start(void)
 		return -rte_errno;
 	}
 	counters_attach(&rcu.counters, "deferred free");
+	pthread_mutex_lock(&rcu.mutex);
 	rcu.readers = readers;
+	pthread_mutex_unlock(&rcu.mutex);
 	return 0;
 }
 
@@ -86,15 +88,20 @@ take(struct waiting *out, bool regardless)
 void
 rcu_stop(void)
 {
+	struct rte_rcu_qsbr *readers;
 	struct waiting w;
 
-	if (rcu.readers == NULL)
+	/* First nothing comes in any more: threads of plugins may still be there. */
+	pthread_mutex_lock(&rcu.mutex);
+	readers = rcu.readers;
+	rcu.readers = NULL;
+	pthread_mutex_unlock(&rcu.mutex);
+	if (readers == NULL)
 		return;
 	while (take(&w, true))
 		w.free(w.object);
 	counters_detach(&rcu.counters);
-	free(rcu.readers);
-	rcu.readers = NULL;
+	free(readers);
 	rcu.first = 0;
 	for (unsigned i = 0; i < RCU_READERS_MAX; i++)
 		rcu.taken[i] = false;
