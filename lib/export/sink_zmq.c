@@ -1,7 +1,7 @@
 /* The sink "zmq": records, HTTP messages, TCP streams and stats for programs that subscribe to them (zmq.h).
  *
  * It is for live use and keeps nothing: a document is offered once, to those who listen now, and counts as taken. What
- * a subscriber is too slow for it does not get, counted; so the sink has no spool and never stands still.
+ * a subscriber is too slow for it does not get; so the sink has no spool and never stands still.
  *
  * The socket belongs to the sink's thread. Records and stats come by the ways of every sink; HTTP messages and stream
  * chunks come from the workers' feeds (core/feed.h), at which the thread looks in its maintain() call, again and again
@@ -50,23 +50,23 @@ SETTINGS(zmq, "The sink zmq", zmq_settings);
 
 COUNTER(acknowledged, "sink.zmq.acknowledged", "documents offered to ZeroMQ subscribers", LEDGER_NONE, LEDGER_OUT);
 COUNTER(record_sent, "zmq.record_sent", "records sent to subscribers", LEDGER_NONE, LEDGER_OUT);
-COUNTER(record_refused, "zmq.record_refused", "records that a subscriber's full queue refused", LEDGER_NONE,
+COUNTER(record_refused, "zmq.record_refused", "records for which the queue of a subscriber was found full", LEDGER_NONE,
 	LEDGER_OUT);
 COUNTER(http_sent, "zmq.http_sent", "HTTP messages sent to subscribers", LEDGER_NONE, LEDGER_OUT);
-COUNTER(http_refused, "zmq.http_refused", "HTTP messages that a subscriber's full queue refused", LEDGER_NONE,
-	LEDGER_OUT);
+COUNTER(http_refused, "zmq.http_refused", "HTTP messages for which the queue of a subscriber was found full",
+	LEDGER_NONE, LEDGER_OUT);
 COUNTER(http_given_up, "zmq.http_given_up", "HTTP messages not sent: a piece was refused, or there was no memory",
 	LEDGER_NONE, LEDGER_OUT);
 COUNTER(http_pieces_refused, "zmq.http_pieces_refused", "pieces of HTTP messages for which a worker had no room",
 	LEDGER_NONE, LEDGER_OUT);
 COUNTER(stream_sent, "zmq.stream_sent", "stream chunks sent to subscribers", LEDGER_NONE, LEDGER_OUT);
-COUNTER(stream_refused, "zmq.stream_refused", "stream chunks that a subscriber's full queue refused", LEDGER_NONE,
-	LEDGER_OUT);
+COUNTER(stream_refused, "zmq.stream_refused", "stream chunks for which the queue of a subscriber was found full",
+	LEDGER_NONE, LEDGER_OUT);
 COUNTER(stream_chunks_refused, "zmq.stream_chunks_refused", "stream chunks for which a worker had no room", LEDGER_NONE,
 	LEDGER_OUT);
 COUNTER(stats_sent, "zmq.stats_sent", "stats documents sent to subscribers", LEDGER_NONE, LEDGER_OUT);
-COUNTER(stats_refused, "zmq.stats_refused", "stats documents that a subscriber's full queue refused", LEDGER_NONE,
-	LEDGER_OUT);
+COUNTER(stats_refused, "zmq.stats_refused", "stats documents for which the queue of a subscriber was found full",
+	LEDGER_NONE, LEDGER_OUT);
 
 enum { TAKE_AT_ONCE = 256, LISTENING_MS = 2, ADMITTING_MS = 20, WAIT_STEP_MS = 20 };
 

@@ -6,7 +6,8 @@
  *
  * Full queues. libzmq either drops a message silently for those subscribers whose queue is full, or refuses it for all
  * of them. We first send in the refusing way; a refusal is counted, and the message sent again in the dropping way. So
- * a slow subscriber costs nobody else anything, and what it misses is known.
+ * a slow subscriber costs nobody else anything, and it is known that it misses something. How much is not: from the
+ * dropped message on libzmq passes the subscriber over, without a refusal, until its queue has room again.
  *
  * libzmq starts threads of its own for a socket; they run on the CPUs of whoever calls create(), which sink.c sees to.
  *

@@ -73,7 +73,7 @@ int zmq_socket_open(struct zmq_sink *, char *why, size_t why_size);
 void zmq_socket_close(struct zmq_sink *);
 /* Takes what came in: subscriptions, clients that want in. Waits for it at most 'wait_ms'. */
 void zmq_socket_serve(struct zmq_sink *, int wait_ms);
-/* Never waits. False: refused by the queue of at least one subscriber, and counted. */
+/* Never waits. False: the queue of a subscriber was found full, which is counted. */
 bool zmq_socket_send(struct zmq_sink *, enum zmq_topic_id, const void *a, size_t a_bytes, const void *b,
 		     size_t b_bytes);
 
