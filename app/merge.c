@@ -2,7 +2,8 @@
  *
  * Each source is a queue in the order in which it gave its packets, and the one whose head is oldest goes next; sources
  * are few, so the heads' stamps lie side by side in an array and are looked through. A source whose own stamps go back
- * is not sorted: its packets come out as it gave them.
+ * is not sorted: its packets come out as it gave them. But one can be: datagrams that were put together have the stamp
+ * of their last fragment and come from several workers, later than packets of that time.
  *
  * What it gives up: while a source is silent the others wait for the window, each packet. Knowing how far the silent
  * one has got would save that; it is latency, not work, and the mbufs are bounded. */
@@ -39,6 +40,12 @@ slot_bytes(const struct merge *m)
 	return ((size_t)m->slot_mask + 1) * sizeof(struct rte_mbuf *);
 }
 
+static bool
+is_sorted(const struct merge *m, unsigned source)
+{
+	return m->params.last_is_sorted && source == m->params.n_sources - 1;
+}
+
 struct merge *
 merge_create(const struct merge_params *params)
 {
@@ -52,11 +59,12 @@ merge_create(const struct merge_params *params)
 	if (m == NULL)
 		return NULL;
 	m->params = *params;
-	m->n_awaited = params->n_sources;
+	m->n_awaited = params->n_sources - params->last_is_sorted;
 	while (m->slot_mask < params->most_mbufs + BURST_MAX)
 		m->slot_mask = m->slot_mask << 1 | 1;
 	for (unsigned i = 0; i < params->n_sources; i++) {
 		m->head_ns[i] = UINT64_MAX;
+		m->source[i].left_out = is_sorted(m, i);
 		m->source[i].slot = vmem_reserve(slot_bytes(m));
 		if (m->source[i].slot == NULL) {
 			merge_destroy(m);
@@ -114,6 +122,20 @@ merge_held(const struct merge *m)
 	return m->held;
 }
 
+/* The last packet to its place: few steps, since sources are not far apart. */
+static void
+sort_last(struct merge *m, unsigned source)
+{
+	struct merge_source *s = &m->source[source];
+	struct rte_mbuf *last = s->slot[(s->tail - 1) & m->slot_mask];
+	uint32_t at = s->tail - 1;
+
+	for (; at != s->head && stamp_of(s->slot[(at - 1) & m->slot_mask]) > stamp_of(last); at--)
+		s->slot[at & m->slot_mask] = s->slot[(at - 1) & m->slot_mask];
+	s->slot[at & m->slot_mask] = last;
+	m->head_ns[source] = stamp_of(s->slot[s->head & m->slot_mask]);
+}
+
 void
 merge_push(struct merge *m, unsigned source, struct rte_mbuf *const *mbufs, unsigned n, uint64_t now_ns)
 {
@@ -124,11 +146,13 @@ merge_push(struct merge *m, unsigned source, struct rte_mbuf *const *mbufs, unsi
 	if (s->head == s->tail) {
 		m->head_ns[source] = stamp_of(mbufs[0]);
 		m->n_awaited -= !s->left_out;
-		s->left_out = false;
+		s->left_out = is_sorted(m, source);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		meta_of(mbufs[i])->arrived_ns = now_ns;
 		s->slot[s->tail++ & m->slot_mask] = mbufs[i];
+		if (is_sorted(m, source))
+			sort_last(m, source);
 	}
 	m->held += n;
 }
@@ -177,7 +201,7 @@ take_head(struct merge *m, unsigned source)
 	m->held--;
 	if (s->head == s->tail) {
 		m->head_ns[source] = UINT64_MAX;
-		m->n_awaited++;
+		m->n_awaited += !s->left_out;
 	} else {
 		m->head_ns[source] = stamp_of(s->slot[s->head & m->slot_mask]);
 	}

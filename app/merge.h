@@ -11,10 +11,11 @@
 struct rte_mbuf;
 struct merge;
 
-enum { MERGE_SOURCES_MAX = 272 };
+enum { MERGE_SOURCES_MAX = 273 };
 
 struct merge_params {
 	unsigned n_sources;
+	bool last_is_sorted; /* the last source gives its packets in any order, and nobody waits for it */
 	uint64_t window_ns;  /* UINT64_MAX: waits for as long as it takes */
 	uint32_t most_mbufs; /* that it holds at once, in all sources together; at least 2 x BURST_MAX a source */
 };

@@ -2,7 +2,8 @@
  *
  * Which role goes where: control always polls on the main lcore, since signals and messages end there. The replay
  * copies every packet, so it gets a lcore of its own as soon as there are three; the writer and the exporter together
- * need a fraction of one (PERFORMANCE, Consequences 8), so they stay with control. Workers take what is left, in turn.
+ * need a fraction of one (PERFORMANCE, Consequences 8), so they stay with control. Workers take what is left, one each;
+ * who asks for more of them gets them beside the other roles, and then beside each other.
  *
  * An lcore without a worker that has nothing to do makes the pages that the workers will need next; a worker's own
  * lcore would be late for its packets meanwhile.
@@ -66,22 +67,20 @@ role_plan_init(struct role_plan *plan, enum idle_mode idle)
 static unsigned
 lcore_for(const struct role_plan *plan, enum role_kind kind, unsigned index)
 {
-	unsigned first_worker = plan->n_lcores > 2 ? 2 : 1;
+	bool replay_alone = plan->has_replay && plan->n_lcores > 2;
 
-	if (plan->n_lcores == 1)
-		return 0;
 	if (kind == ROLE_WORKER)
-		return first_worker + index % (plan->n_lcores - first_worker);
-	if (kind == ROLE_REPLAY)
-		return first_worker - 1;
-	return 0;
+		return ((replay_alone ? 2 : 1) + index) % plan->n_lcores;
+	return kind == ROLE_REPLAY && replay_alone ? 1 : 0;
 }
 
 void
 role_plan_add(struct role_plan *plan, enum role_kind kind, unsigned index, const struct role *role)
 {
-	struct lcore_plan *lcore = &plan->lcore[lcore_for(plan, kind, index)];
+	struct lcore_plan *lcore;
 
+	plan->has_replay |= kind == ROLE_REPLAY;
+	lcore = &plan->lcore[lcore_for(plan, kind, index)];
 	if (kind == ROLE_WORKER)
 		lcore->makes_memory = false;
 	if (lcore->n_roles < ROLES_MAX)

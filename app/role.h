@@ -52,6 +52,7 @@ struct lcore_plan {
 
 struct role_plan {
 	unsigned n_lcores;
+	bool has_replay;
 	struct lcore_plan lcore[LCORES_MAX];
 	_Atomic bool stop, pause;
 };
@@ -62,7 +63,8 @@ unsigned role_plan_workers(unsigned n_lcores, bool replay);
 /* Takes the lcores from EAL, the main one first. */
 void role_plan_init(struct role_plan *, enum idle_mode);
 
-/* Puts a role on the lcore that the plan has for its kind ('index': of a worker, of 'n_workers'). */
+/* Puts a role on the lcore that the plan has for its kind ('index': of a worker). The replay, if there is one, comes
+ * before the workers. */
 void role_plan_add(struct role_plan *, enum role_kind, unsigned index, const struct role *);
 
 /* 0, or a negative errno when an lcore does not start. */

@@ -9,7 +9,8 @@
  * everything, it does that itself, as the replay role does, and order is exact without anybody waiting.
  *
  * With mergeWindow, live, what is ours goes into the merge and comes back later, to be decoded again: about 15 ns a
- * packet for those who ask for it. */
+ * packet for those who ask for it. Fragments do not wait: what they make, with the stamp of the one that came last, is
+ * what has to be in order. */
 #include <errno.h>
 
 #include <rte_branch_prediction.h>
@@ -71,7 +72,9 @@ worker_place_run(struct worker *w)
 		if (unlikely(p->verdict != PACKET_OK && p->verdict != PACKET_FRAGMENT))
 			continue;
 		owner = owner_of(w, p);
-		if (owner == w->params.index && !w->distributing)
+		if (p->verdict == PACKET_FRAGMENT)
+			meta_of(p->mbuf)->is_fragment = true;
+		if (owner == w->params.index && (!w->distributing || p->verdict == PACKET_FRAGMENT))
 			continue;
 		w->owner[i] = (uint8_t)owner;
 		p->verdict = PACKET_ELSEWHERE;
@@ -106,13 +109,16 @@ leave(struct worker *w, const struct packet *p)
 		merge_push(w->merge, w->merge_source, &m, 1, w->received_ns);
 }
 
+/* To its owner, or into our own merge. */
 static void
-hand_off_datagram(struct worker *w, const struct packet *p, unsigned owner)
+send_datagram(struct worker *w, const struct packet *p, unsigned owner)
 {
 	struct rte_mbuf *m = port_copy_datagram(p->mbuf->pool, p);
 
-	if (m != NULL)
+	if (m != NULL && owner != w->params.index)
 		handoff_put(w->handoff, owner, m);
+	else if (m != NULL)
+		merge_push(w->merge, w->n_sources, &m, 1, w->received_ns);
 	else if (errno == E2BIG)
 		COUNTER_ADD(&w->counters, too_long, 1);
 	else
@@ -150,8 +156,8 @@ worker_place_packet(struct worker *w, struct packet *p)
 		return false;
 	}
 	owner = owner_of(w, p);
-	if (owner != w->params.index) {
-		hand_off_datagram(w, p, owner);
+	if (owner != w->params.index || w->distributing) {
+		send_datagram(w, p, owner);
 		return false;
 	}
 	worker_lookup_datagram(w, p);

@@ -46,9 +46,11 @@ stamp_clock(struct worker *w)
 	for (unsigned i = 0; i < w->n_held; i++) {
 		struct packet_meta *meta = meta_of(w->held[i]);
 
-		if (w->placed && meta->clock_ns > w->clock_ns)
+		/* What came over a ring is in another core's cache: only written when it has to be. */
+		if (w->placed && meta->clock_ns >= w->clock_ns)
 			w->clock_ns = meta->clock_ns;
-		meta->clock_ns = w->clock_ns;
+		else
+			meta->clock_ns = w->clock_ns;
 		if (meta->time_ns > w->clock_ns)
 			w->clock_ns = meta->time_ns;
 	}
@@ -141,16 +143,38 @@ receive_in_order(struct worker *w)
 
 /* --- live ------------------------------------------------------------------------------------------------------- */
 
-static void
-fill_from_peers(struct worker *w)
+/* Into the merge, but for fragments: those go into 'held'. Returns how many. */
+static unsigned
+take_peer(struct worker *w, unsigned source)
 {
 	struct rte_mbuf *mbufs[BURST_MAX];
+	unsigned n = handoff_take(w->handoff, peer_of(w, source), mbufs, BURST_MAX, &w->tick_ns);
+	unsigned n_merged = 0, n_fragments = 0;
 
-	for (unsigned source = w->n_queues; source < w->n_sources && merge_has_room(w->merge); source++) {
-		unsigned n = handoff_take(w->handoff, peer_of(w, source), mbufs, BURST_MAX, &w->tick_ns);
+	for (unsigned i = 0; i < n; i++) {
+		const struct packet_meta *meta = meta_of(mbufs[i]);
 
-		merge_push(w->merge, source, mbufs, n, w->received_ns);
+		if (unlikely(meta->is_fragment))
+			w->held[n_fragments++] = mbufs[i];
+		else if (unlikely(meta->kind == META_DATAGRAM))
+			merge_push(w->merge, w->n_sources, &mbufs[i], 1, w->received_ns);
+		else
+			mbufs[n_merged++] = mbufs[i];
 	}
+	merge_push(w->merge, source, mbufs, n_merged, w->received_ns);
+	return n_fragments;
+}
+
+static unsigned
+fill_from_peers(struct worker *w)
+{
+	for (unsigned source = w->n_queues; source < w->n_sources && merge_has_room(w->merge); source++) {
+		unsigned n = take_peer(w, source);
+
+		if (unlikely(n > 0))
+			return hold(w, n, true, true);
+	}
+	return 0;
 }
 
 static unsigned
@@ -185,9 +209,10 @@ distribute_a_queue(struct worker *w)
 static unsigned
 receive_merged(struct worker *w)
 {
-	unsigned n;
+	unsigned n = fill_from_peers(w);
 
-	fill_from_peers(w);
+	if (unlikely(n > 0))
+		return n;
 	if (w->pull_next || !merge_has_room(w->merge)) {
 		n = pull(w);
 		return n > 0 || !merge_has_room(w->merge) ? n : distribute_a_queue(w);
@@ -261,7 +286,8 @@ static int
 create_merge(struct worker *w)
 {
 	struct merge_params params = {
-		.n_sources = w->n_sources,
+		.n_sources = w->n_sources + 1, /* datagrams, as they come */
+		.last_is_sorted = true,
 		.window_ns = w->params.merge_window_ns,
 		.most_mbufs = w->params.merge_mbufs,
 	};
@@ -269,10 +295,11 @@ create_merge(struct worker *w)
 	if (w->params.packet_clock) {
 		/* Rings bring nothing to where files are read, and each of those has a burst at most. */
 		params.n_sources = w->n_queues;
+		params.last_is_sorted = false;
 		params.window_ns = UINT64_MAX;
 		params.most_mbufs = (w->n_queues + 1) * BURST_MAX;
 	}
-	if (params.n_sources < 2)
+	if (w->n_sources < 2 || params.n_sources < 2)
 		return 0;
 	w->merge = merge_create(&params);
 	if (w->merge == NULL)

@@ -153,7 +153,8 @@ struct packet_meta {
 	uint16_t link_type;
 	uint8_t kind;
 	bool has_nanoseconds;
-	uint8_t padding[4];
+	bool is_fragment; /* on its way to the worker that puts it together */
+	uint8_t padding[3];
 	uint64_t arrived_ns; /* monotonic; while it waits for others (mergeWindow) */
 	uint8_t more_padding[8];
 };

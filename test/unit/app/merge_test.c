@@ -131,6 +131,23 @@ TEST(a_merge_that_is_full_lets_the_oldest_go_early_and_counts_it)
 	end();
 }
 
+TEST(the_sorted_source_comes_in_any_order_and_is_not_waited_for)
+{
+	begin(2, UINT64_MAX, 512);
+	merge_destroy(merge);
+	merge = merge_create(&(struct merge_params){
+		.n_sources = 2, .last_is_sorted = true, .window_ns = UINT64_MAX, .most_mbufs = 512});
+	push(0, 3, 0);
+	push(0, 7, 0);
+	push(1, 5, 0);
+	push(1, 2, 0);
+	push(1, 4, 0);
+	EXPECT_EQ(pull(0), 23457);
+	push(0, 8, 0);
+	EXPECT_EQ(pull(0), 8);
+	end();
+}
+
 TEST(a_source_that_goes_back_in_time_keeps_its_own_order)
 {
 	begin(2, UINT64_MAX, 512);

@@ -55,6 +55,36 @@ TEST(more_lcores_are_more_workers_one_each)
 	EXPECT_EQ(role_plan_workers(8, false), 7);
 }
 
+static unsigned
+lcore_of_worker(unsigned n_lcores, bool replay, unsigned index)
+{
+	memset(&plan, 0, sizeof(plan));
+	plan.n_lcores = n_lcores;
+	if (replay)
+		role_plan_add(&plan, ROLE_REPLAY, 0, &(struct role){.name = "replay"});
+	role_plan_add(&plan, ROLE_WORKER, index, &(struct role){.name = "worker"});
+	for (unsigned i = 0; i < n_lcores; i++)
+		if (plan.lcore[i].n_roles > 0 &&
+		    strcmp(plan.lcore[i].role[plan.lcore[i].n_roles - 1].name, "worker") == 0)
+			return i;
+	return n_lcores;
+}
+
+TEST(live_every_lcore_but_the_first_has_a_worker)
+{
+	EXPECT_EQ(lcore_of_worker(3, false, 0), 1);
+	EXPECT_EQ(lcore_of_worker(3, false, 1), 2);
+}
+
+TEST(more_workers_than_that_go_to_the_other_roles_and_then_to_each_other)
+{
+	EXPECT_EQ(lcore_of_worker(2, false, 1), 0);
+	EXPECT_EQ(lcore_of_worker(2, false, 2), 1);
+	EXPECT_EQ(lcore_of_worker(3, true, 1), 0);
+	EXPECT_EQ(lcore_of_worker(3, true, 2), 1);
+	EXPECT_EQ(lcore_of_worker(3, true, 3), 2);
+}
+
 /* Roles that count, run by threads instead of lcores. */
 enum { TURNS = 200 };
 
