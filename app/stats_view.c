@@ -83,11 +83,9 @@ add_queue(struct stats_view *v, enum view_queue_kind kind, uint32_t used, uint32
 static void
 take_port_queues(struct stats_view *v, const struct port *port)
 {
-	struct rte_eth_rxq_info info;
-
 	for (uint16_t queue = 0; queue < port->n_queues; queue++) {
 		int used = rte_eth_rx_queue_count(port->id, queue);
-		uint16_t size = rte_eth_rx_queue_info_get(port->id, queue, &info) == 0 ? info.nb_desc : 0;
+		uint16_t size = port_descriptors(port->id, queue);
 
 		if (used >= 0)
 			add_queue(v, QUEUE_RECEIVE, (uint32_t)used, size, "port%u_%u", port->id, queue);

@@ -8,7 +8,6 @@
 #include "worker_overload.h"
 
 #include <rte_ethdev.h>
-#include <rte_malloc.h>
 #include <rte_ring.h>
 
 #include "clock.h"
@@ -37,30 +36,18 @@ is_silent(const char *driver)
 	return false;
 }
 
-/* 0: the driver does not say. On the heap, for the type's alignment is more than ASan's fake stack keeps. */
-static uint16_t
-descriptors_of(uint16_t id, uint16_t queue)
-{
-	struct rte_eth_rxq_info *info = rte_zmalloc("queue info", sizeof(*info), RTE_CACHE_LINE_SIZE);
-	uint16_t n = 0;
-
-	if (info != NULL && rte_eth_rx_queue_count(id, queue) >= 0 && rte_eth_rx_queue_info_get(id, queue, info) == 0)
-		n = info->nb_desc;
-	rte_free(info);
-	return n;
-}
-
 void
 worker_overload_add_port(struct worker *w, unsigned i)
 {
 	const struct worker_queue *port = &w->queue[i];
 	struct worker_overload *o = &w->overload;
 	struct rte_eth_dev_info info;
-	uint16_t descriptors;
+	uint16_t descriptors = 0;
 
 	if (o->next_ns != 0)
 		return;
-	descriptors = descriptors_of(port->port->id, port->number);
+	if (rte_eth_rx_queue_count(port->port->id, port->number) >= 0)
+		descriptors = port_descriptors(port->port->id, port->number);
 	if (descriptors != 0)
 		o->descriptors[i] = descriptors;
 	else if (rte_eth_dev_info_get(port->port->id, &info) == 0 && is_silent(info.driver_name))

@@ -140,22 +140,33 @@ run_as_can_be(struct port *port, const struct rte_eth_dev_info *info, const stru
 	return run(port, info, params, 1, NULL, what);
 }
 
+/* On the heap, for the type's alignment is more than ASan's fake stack (detect_stack_use_after_return) keeps. */
+uint16_t
+port_descriptors(uint16_t id, uint16_t queue)
+{
+	struct rte_eth_rxq_info *info = rte_zmalloc("queue info", sizeof(*info), RTE_CACHE_LINE_SIZE);
+	uint16_t n = 0;
+
+	if (info != NULL && rte_eth_rx_queue_info_get(id, queue, info) == 0)
+		n = info->nb_desc;
+	rte_free(info);
+	return n;
+}
+
 static void
 report(const struct port *port, const struct rte_eth_dev_info *info, uint16_t descriptors)
 {
 	static const char *const words[] = {
 		[PORT_ONE_QUEUE] = "one queue", [PORT_BY_RSS] = "RSS", [PORT_BY_OTHERS] = "others"};
 	char name[RTE_ETH_NAME_MAX_LEN] = "";
-	struct rte_eth_rxq_info queue = {.nb_desc = descriptors};
-	uint16_t mtu = 0;
+	uint16_t said = port_descriptors(port->id, 0), mtu = 0;
 
 	(void)rte_eth_dev_get_name_by_port(port->id, name);
 	(void)rte_eth_dev_get_mtu(port->id, &mtu);
 	/* Few software drivers say how many descriptors there are: then it is what was asked for. */
-	(void)rte_eth_rx_queue_info_get(port->id, 0, &queue);
 	LOG_INFO("port.start", "port=%u name=%s driver=%s node=%d queues=%u spread=\"%s\" descriptors=%u mtu=%u",
 		 port->id, name, info->driver_name, rte_eth_dev_socket_id(port->id), port->n_queues,
-		 words[port->spread], queue.nb_desc, mtu);
+		 words[port->spread], said != 0 ? said : descriptors, mtu);
 }
 
 static int

@@ -113,6 +113,9 @@ void port_tick(struct port *);
 /* Packets that the device has lost for want of a descriptor or an mbuf, at the last port_read_stats(). Any thread. */
 uint64_t port_lost(const struct port *);
 
+/* What a receive queue has of descriptors; 0: the driver does not say. */
+uint16_t port_descriptors(uint16_t id, uint16_t queue);
+
 /* The number of polls that failed or lost something: more than before means that a capture file is damaged. */
 uint64_t port_errors(const struct port *);
 
