@@ -1,24 +1,11 @@
 /* Commands: what other threads want done on a session.
  *
- * Each worker has a ring, to which any thread adds and from which its worker takes a few in every poll. They carry the
- * session's name, so that the worker finds out whether it is still there (lib/session/session_names.c); nobody else
- * looks at a session.
- *
- * The rings are found by the worker's number, in a table that is never freed: a thread may send a command at any time,
- * also while the workers are taken apart. So whoever sends says so first and looks then whether the ring is open, and
- * whoever closes it says so first and waits then for those inside, a few instructions each.
- *
- * The ring is one of DPDK's with relaxed tail sync: a sender that is scheduled out between its two steps does not hold
- * up the others. It is made without EAL, as lib/parsers needs none. */
+ * Each worker has a mailbox, to which any thread adds and from which its worker takes a few in every poll. They carry
+ * the session's name, so that the worker finds out whether it is still there (lib/session/session_names.c); nobody else
+ * looks at a session. */
 #include <errno.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 
-#include <rte_branch_prediction.h>
-#include <rte_ring.h>
-#include <rte_ring_elem.h>
-
+#include "mailbox.h"
 #include "parsing_priv.h"
 #include "rcu.h"
 
@@ -27,7 +14,7 @@ COUNTER(commands_run, "command.run", "commands of other threads that were run on
 COUNTER(commands_gone, "command.session_gone", "commands whose session had ended", LEDGER_NONE, LEDGER_OUT);
 COUNTER(commands_refused, "command.refused", "commands refused: the worker's ring was full", LEDGER_NONE, LEDGER_IN);
 
-enum { WORKERS = 64, RING_COMMANDS = 4096, COMMANDS_PER_POLL = 32 };
+enum { COMMANDS_PER_POLL = 32 };
 
 struct command {
 	struct shrike_session to;
@@ -36,38 +23,12 @@ struct command {
 	size_t length;
 	void (*free_data)(void *);
 };
-_Static_assert(sizeof(struct command) % 4 == 0, "an element of a ring");
-
-struct mailbox {
-	struct rte_ring *ring;
-	_Atomic bool taken, open;
-	_Atomic unsigned senders; /* inside send() */
-	_Atomic uint64_t refused;
-};
-
-static struct mailbox mailboxes[WORKERS];
+_Static_assert(sizeof(struct command) % 4 == 0, "a message of a mailbox");
 
 struct mailbox *
-mailbox_open(unsigned worker)
+parsing_mailbox_open(unsigned worker)
 {
-	struct mailbox *m = worker < WORKERS ? &mailboxes[worker] : NULL;
-	ssize_t size = rte_ring_get_memsize_elem(sizeof(struct command), RING_COMMANDS);
-
-	if (m == NULL || size < 0 || atomic_exchange(&m->taken, true)) {
-		errno = EBUSY;
-		return NULL;
-	}
-	m->ring = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN((size_t)size, (size_t)RTE_CACHE_LINE_SIZE));
-	if (m->ring == NULL ||
-	    rte_ring_init(m->ring, "commands", RING_COMMANDS, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ) != 0) {
-		free(m->ring);
-		atomic_store(&m->taken, false);
-		errno = ENOMEM;
-		return NULL;
-	}
-	atomic_store(&m->refused, 0);
-	atomic_store(&m->open, true);
-	return m;
+	return mailbox_open(worker, sizeof(struct command));
 }
 
 static void
@@ -78,40 +39,16 @@ finish(const struct command *c)
 }
 
 void
-mailbox_close(struct mailbox *m)
+parsing_mailbox_close(struct mailbox *m)
 {
 	struct command c;
 
 	if (m == NULL)
 		return;
-	atomic_store(&m->open, false);
-	while (atomic_load(&m->senders) > 0)
-		sched_yield();
-	while (rte_ring_dequeue_elem(m->ring, &c, sizeof(c)) == 0)
+	mailbox_shut(m);
+	while (mailbox_take(m, &c, sizeof(c), 1) > 0)
 		finish(&c);
-	free(m->ring);
-	m->ring = NULL;
-	atomic_store(&m->taken, false);
-}
-
-static int
-send(const struct command *c)
-{
-	struct mailbox *m;
-	int error = 0;
-
-	if (c->to.generation == 0 || c->to.worker >= WORKERS)
-		return -EINVAL;
-	m = &mailboxes[c->to.worker];
-	atomic_fetch_add(&m->senders, 1);
-	if (!atomic_load(&m->open)) {
-		error = -ESHUTDOWN;
-	} else if (rte_ring_enqueue_elem(m->ring, (void *)(uintptr_t)c, sizeof(*c)) != 0) {
-		atomic_fetch_add(&m->refused, 1);
-		error = -ENOBUFS;
-	}
-	atomic_fetch_sub(&m->senders, 1);
-	return error;
+	mailbox_close(m);
 }
 
 int
@@ -119,7 +56,7 @@ shrike_session_command(struct shrike_session to, void (*run)(struct shrike_ctx *
 		       void *data, size_t length, void (*free_data)(void *))
 {
 	struct command c = {.to = to, .run = run, .data = data, .length = length, .free_data = free_data};
-	int error = send(&c);
+	int error = to.generation != 0 && to.worker < MAILBOXES ? mailbox_send(to.worker, &c, sizeof(c)) : -EINVAL;
 
 	if (error != 0)
 		finish(&c);
@@ -158,12 +95,14 @@ parsing_commands(struct parsing *p)
 	struct command commands[COMMANDS_PER_POLL];
 	unsigned n;
 
-	if (likely(p->mailbox == NULL || rte_ring_empty(p->mailbox->ring)))
+	if (p->mailbox == NULL)
 		return 0;
-	n = rte_ring_dequeue_burst_elem(p->mailbox->ring, commands, sizeof(commands[0]), COMMANDS_PER_POLL, NULL);
+	n = mailbox_take(p->mailbox, commands, sizeof(commands[0]), COMMANDS_PER_POLL);
+	if (n == 0)
+		return 0;
 	for (unsigned i = 0; i < n; i++)
 		run_command(p, &commands[i]);
-	COUNTER_SET(p->counters, commands_refused, atomic_load(&p->mailbox->refused));
+	COUNTER_SET(p->counters, commands_refused, mailbox_refused(p->mailbox));
 	return n;
 }
 

@@ -53,7 +53,7 @@ parsing_create(const struct parsing_params *params)
 	p->protocol = field_find("protocol");
 	p->tags = field_find("tags");
 	/* NULL: no commands, as in tests with several of one number. */
-	p->mailbox = params->host.named != NULL ? mailbox_open(params->worker) : NULL;
+	p->mailbox = params->host.named != NULL ? parsing_mailbox_open(params->worker) : NULL;
 	errno = ENOMEM;
 	error = parser_memory_init(&p->memory, (size_t)params->memory_bytes);
 	p->algorithms = digest_algorithms_get();
@@ -72,7 +72,7 @@ parsing_destroy(struct parsing *p)
 {
 	if (p == NULL)
 		return;
-	mailbox_close(p->mailbox);
+	parsing_mailbox_close(p->mailbox);
 	for (unsigned i = 0; i < p->parsers->n; i++)
 		if (p->parsers->entry[i].parser->destroy_local != NULL && p->local[i] != NULL)
 			p->parsers->entry[i].parser->destroy_local(p->local[i]);

@@ -149,8 +149,8 @@ void parsing_run(struct parsing *, const struct parsing_named *, unsigned parser
 
 /* ---- commands.c */
 struct mailbox;
-struct mailbox *mailbox_open(unsigned worker); /* NULL with errno */
-void mailbox_close(struct mailbox *);	       /* accepts NULL; frees what waits */
+struct mailbox *parsing_mailbox_open(unsigned worker); /* NULL with errno */
+void parsing_mailbox_close(struct mailbox *);	       /* accepts NULL; frees what waits */
 
 /* ---- digest.c */
 struct digest_algorithms;
