@@ -19,8 +19,12 @@
 #include "log.h"
 
 static const char *const account_names[LEDGER_ACCOUNTS] = {
-	[LEDGER_NONE] = "none",		[LEDGER_WIRE] = "wire",	      [LEDGER_PACKETS] = "packets",
-	[LEDGER_SESSIONS] = "sessions", [LEDGER_RECORDS] = "records", [LEDGER_STORED] = "stored bytes",
+	[LEDGER_NONE] = "none",
+	[LEDGER_WIRE] = "wire",
+	[LEDGER_PACKETS] = "packets",
+	[LEDGER_SESSIONS] = "sessions",
+	[LEDGER_RECORDS] = "records",
+	[LEDGER_STORED] = "stored bytes",
 	[LEDGER_SPOOLED] = "spooled before",
 };
 

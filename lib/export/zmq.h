@@ -37,10 +37,10 @@
  *
  * Texts in JSON are UTF-8; bytes that are not are taken as Latin-1.
  *
- * Nobody waits for a subscriber. One whose queue (zmqHighWater messages) is full gets nothing until it has fetched some,
- * while others get everything. "zmq.TOPIC_refused" counts how often a queue was found full; with PUSH that is each
- * message, with PUB the first one of those that a subscriber misses in a row, for libzmq does not tell of the others.
- * What workers have for a topic that nobody listens to is not even copied. */
+ * Nobody waits for a subscriber. One whose queue (zmqHighWater messages) is full gets nothing until it has fetched
+ * some, while others get everything. "zmq.TOPIC_refused" counts how often a queue was found full; with PUSH that is
+ * each message, with PUB the first one of those that a subscriber misses in a row, for libzmq does not tell of the
+ * others. What workers have for a topic that nobody listens to is not even copied. */
 
 /* No guard: found beside its user first and by the include path then, this file includes itself once before the other.
  * clang warns of that for headers that are not the system's. */
