@@ -171,7 +171,7 @@ TEST(the_next_run_goes_on_where_this_one_ended)
 
 TEST(a_torn_end_is_cut_off_wherever_it_tore)
 {
-	char path[128], copy[256];
+	char path[128], copy[1024];
 	struct rig r;
 	struct stat st;
 
