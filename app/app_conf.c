@@ -27,7 +27,7 @@ static const struct setting app_settings[] = {
 		"more, parsers end early"),
 	SETTING_U32(struct app_conf, receive_ring, "receiveRing", 2048, 128, 32768, "packets",
 		    "slots of each receive ring or queue (a power of two)"),
-	SETTING_U32(struct app_conf, handoff_ring, "handoffRing", 512, 128, 32768, "packets",
+	SETTING_U32(struct app_conf, handoff_ring, "handoffRing", 2048, 128, 32768, "packets",
 		    "slots of each ring by which a worker hands packets to another one, live; there is one for each "
 		    "ordered "
 		    "pair of workers"),

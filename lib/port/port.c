@@ -238,6 +238,9 @@ port_start_live(struct port *port, uint16_t id, const struct port_params *params
 	port_time_start(port);
 	port_sockets_find(port, &info);
 	read_device(port, port->base);
+	/* What the kernel put into a socket's ring before the start will be taken from it. */
+	if (port->n_sockets > 0)
+		memset(port->base, 0, sizeof(port->base));
 	if (!port->is_replay) {
 		port_link_start(port, &info);
 		port_link_tick(port);
@@ -342,11 +345,11 @@ port_errors(const struct port *port)
 static uint64_t
 count_unread(struct port *port)
 {
-	uint64_t left = 0, delivered, dropped;
+	uint64_t left = 0, delivered, dropped, taken = total_received(port);
 	int n;
 
 	if (port_sockets_read(port, &delivered, &dropped))
-		return delivered - port->base[BASE_PACKETS] - total_received(port);
+		return delivered > taken ? delivered - taken : 0;
 	for (uint16_t queue = 0; queue < port->n_queues; queue++) {
 		n = rte_eth_rx_queue_count(port->id, queue);
 		left += n > 0 ? (uint64_t)n : 0;
