@@ -11,7 +11,7 @@ import subprocess
 import harness
 
 KINDS = {"one worker": ("right", 1), "two workers": ("right", 2), "two workers, all handed off": ("other", 2)}
-PACKETS = 300000
+PACKETS = 1000000
 TRIES = 12
 EAL = ["--in-memory", "--no-pci", "--no-telemetry", "-m", "320", "--vdev", "net_ring0", "--vdev", "net_ring1"]
 SETTINGS = ["-q", "-o", "pcapWriteMethod=null", "-o", "sinks=", "-o", "bodyDigests=off", "-o",
