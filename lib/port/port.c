@@ -341,15 +341,16 @@ port_errors(const struct port *port)
 	return now[BASE_ERRORS] - port->base[BASE_ERRORS] + now[BASE_NO_MBUF] - port->base[BASE_NO_MBUF];
 }
 
-/* What is left in the queues; the kernel's ring has more than the driver tells. */
+/* What is left in the queues, after port_read_stats(). The kernel's ring has more than the driver tells: what came is
+ * taken from the same look at the sockets, since more comes meanwhile. */
 static uint64_t
 count_unread(struct port *port)
 {
-	uint64_t left = 0, delivered, dropped, taken = total_received(port);
+	uint64_t left = 0, taken = total_received(port);
 	int n;
 
-	if (port_sockets_read(port, &delivered, &dropped))
-		return delivered > taken ? delivered - taken : 0;
+	if (port->n_sockets > 0)
+		return port->seen[BASE_PACKETS] > taken ? port->seen[BASE_PACKETS] - taken : 0;
 	for (uint16_t queue = 0; queue < port->n_queues; queue++) {
 		n = rte_eth_rx_queue_count(port->id, queue);
 		left += n > 0 ? (uint64_t)n : 0;
@@ -364,10 +365,10 @@ port_stop(struct port *port)
 
 	if (port->queue == NULL)
 		return;
-	left = port->is_replay ? 0 : count_unread(port);
 	port_link_stop(port);
 	/* To stop closes the sockets of net_af_packet and what net_memif has of its peer, with what they counted. */
 	port_read_stats(port);
+	left = port->is_replay ? 0 : count_unread(port);
 	port->n_sockets = 0;
 	rte_eth_dev_stop(port->id);
 	if (port->socket_packets == 0)
