@@ -132,7 +132,7 @@ void bulk_put(struct elastic *, struct bulk *);
 void bulk_free_spares(struct elastic *);
 /* False: no memory, and nothing was appended. */
 bool bulk_append(struct elastic *, struct bulk *, const struct export_row *, const char *text, uint32_t batch,
-		 uint32_t row);
+		 uint32_t row_number);
 /* Item 'from' of another bulk. */
 bool bulk_copy(struct bulk *, const struct bulk *from, unsigned item);
 
