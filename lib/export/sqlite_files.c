@@ -7,6 +7,18 @@
 #include "log.h"
 #include "sqlite_priv.h"
 
+int
+sqlite_open_beside(const struct sqlite_conf *conf, int busy_ms, sqlite3 **db)
+{
+	*db = NULL;
+	if (access(conf->path, F_OK) != 0)
+		return -errno;
+	if (sqlite3_open_v2(conf->path, db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+		return -EIO;
+	sqlite3_busy_timeout(*db, busy_ms);
+	return 0;
+}
+
 static int
 walk(sqlite3 *db, const char *node, export_file_callback each, void *context)
 {
@@ -29,18 +41,14 @@ sqlite_each_file(const struct sink_params *params, export_file_callback each, vo
 {
 	enum { BUSY_MS = 10000 };
 	struct sqlite_conf conf;
-	sqlite3 *db = NULL;
+	sqlite3 *db;
 	int error;
 
 	conf_fill(params->conf, &sqlite_settings_group, &conf);
-	if (access(conf.path, F_OK) != 0)
-		return -errno;
-	error = sqlite3_open_v2(conf.path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : -EIO;
-	if (error == 0) {
-		sqlite3_busy_timeout(db, BUSY_MS);
+	error = sqlite_open_beside(&conf, BUSY_MS, &db);
+	if (error == 0)
 		error = walk(db, params->document->node, each, context);
-	}
-	if (error != 0)
+	if (error != 0 && db != NULL)
 		LOG_ERROR("sqlite.files", "file=\"%s\" error=\"%s\"", conf.path, sqlite3_errmsg(db));
 	sqlite3_close(db);
 	return error;

@@ -73,6 +73,8 @@ int store_exec_format(struct store *, const char *format, ...) __attribute__((fo
 int store_prepare(struct store *, const char *sql, sqlite3_stmt **);
 /* Steps a statement to its end and resets it. */
 int store_run(struct store *, sqlite3_stmt *);
+/* The first column of the first row, as a number; 0: there is no row. */
+int store_number(struct store *, const char *sql, int64_t *out);
 /* The errno for a result of SQLite, with 'error' set. 0 for SQLITE_OK, _DONE, _ROW. */
 int store_result(struct store *, int rc);
 int store_begin(struct store *);
@@ -82,7 +84,11 @@ int64_t store_now_ms(void);
 
 extern const struct setting_group sqlite_settings_group;
 
-/* sqlite_files.c: the sink's each_file(). */
+/* sqlite_files.c: a connection beside the sink's, to a file that is there. For sqlite3_close(), also after an error. 0
+ * or -errno (-ENOENT: there is no file). */
+int sqlite_open_beside(const struct sqlite_conf *, int busy_ms, sqlite3 **db);
+
+/* The sink's each_file(). */
 int sqlite_each_file(const struct sink_params *, export_file_callback, void *context);
 
 /* sqlite_stats.c: the sink's read_stats(), and what its write_stats() does in an open store. */

@@ -23,23 +23,6 @@
 
 enum { LOOK_EVERY_S = 60, FILES_AT_ONCE = 256 };
 
-static int
-number(struct store *s, const char *sql, int64_t *out)
-{
-	sqlite3_stmt *statement = NULL;
-	int rc = store_prepare(s, sql, &statement), step;
-
-	*out = 0;
-	if (rc < 0)
-		return rc;
-	step = sqlite3_step(statement);
-	if (step == SQLITE_ROW)
-		*out = sqlite3_column_int64(statement, 0);
-	rc = store_result(s, step);
-	sqlite3_finalize(statement);
-	return rc;
-}
-
 /* ---- Pcap files */
 
 /* The first packet of the oldest pcap file that is there, in ms; INT64_MIN: none, or nothing is known of it. Numbers of
@@ -111,12 +94,12 @@ static int
 used_bytes(struct store *s, int64_t *bytes)
 {
 	int64_t pages = 0, unused = 0, size = 0;
-	int rc = number(s, "PRAGMA page_count", &pages);
+	int rc = store_number(s, "PRAGMA page_count", &pages);
 
 	if (rc == 0)
-		rc = number(s, "PRAGMA freelist_count", &unused);
+		rc = store_number(s, "PRAGMA freelist_count", &unused);
 	if (rc == 0)
-		rc = number(s, "PRAGMA page_size", &size);
+		rc = store_number(s, "PRAGMA page_size", &size);
 	*bytes = (pages - unused) * size;
 	return rc;
 }

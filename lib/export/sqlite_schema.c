@@ -191,9 +191,8 @@ store_now_ms(void)
 	return (int64_t)(clock_wall_ns() / NS_PER_MS);
 }
 
-/* The first column of the first row, as a number. */
-static int
-query_number(struct store *s, const char *sql, int64_t *out)
+int
+store_number(struct store *s, const char *sql, int64_t *out)
 {
 	sqlite3_stmt *statement = NULL;
 	int rc = store_prepare(s, sql, &statement);
@@ -215,12 +214,12 @@ static int
 check_version(struct store *s, int64_t *older)
 {
 	int64_t application = 0, version = 0, tables = 0;
-	int rc = query_number(s, "PRAGMA application_id", &application);
+	int rc = store_number(s, "PRAGMA application_id", &application);
 
 	if (rc == 0)
-		rc = query_number(s, "PRAGMA user_version", &version);
+		rc = store_number(s, "PRAGMA user_version", &version);
 	if (rc == 0)
-		rc = query_number(s, "SELECT count(*) FROM sqlite_schema", &tables);
+		rc = store_number(s, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (rc < 0)
 		return rc;
 	if (application == 0 && version == 0 && tables == 0)
@@ -372,7 +371,7 @@ static int
 write_fields(struct store *s)
 {
 	int64_t hash = (int64_t)hash_fields(), stored;
-	int rc = query_number(s, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'fields_hash'", &stored);
+	int rc = store_number(s, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'fields_hash'", &stored);
 
 	if (rc < 0 || stored == hash)
 		return rc;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sqlite_priv.h"
 
@@ -74,17 +73,13 @@ sqlite_read_stats(const struct sink_params *params, char *json, size_t json_size
 {
 	enum { BUSY_MS = 1000 };
 	struct sqlite_conf conf;
-	sqlite3 *db = NULL;
+	sqlite3 *db;
 	int error;
 
 	conf_fill(params->conf, &sqlite_settings_group, &conf);
-	if (access(conf.path, F_OK) != 0)
-		return -errno;
-	error = sqlite3_open_v2(conf.path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : -EIO;
-	if (error == 0) {
-		sqlite3_busy_timeout(db, BUSY_MS);
+	error = sqlite_open_beside(&conf, BUSY_MS, &db);
+	if (error == 0)
 		error = read_document(db, params->document->node, json, json_size);
-	}
 	sqlite3_close(db);
 	return error;
 }
