@@ -40,6 +40,7 @@ struct tap_http_begin {
 	struct tap_flow flow;
 	uint64_t time_ns;
 	uint32_t is_request;
+	uint32_t stream; /* HTTP/2: its names with a colon make the start line; else 0 */
 };
 struct tap_http_status {
 	uint16_t major, minor, status; /* status 0: a request */

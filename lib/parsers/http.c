@@ -124,7 +124,7 @@ message_clear(struct http_call *call)
 {
 	struct http_side *side = call->side;
 
-	http_tap_end(call, false);
+	message_tap_end(&call->local->taps, &side->tap, false);
 	http_text_clear(call->ctx, &side->line);
 	http_text_clear(call->ctx, &side->value);
 	for (unsigned i = 0; i < COLLECTED; i++)
@@ -504,7 +504,7 @@ skip_body(struct http_call *call)
 
 	if (side->phase != PHASE_MESSAGE || side->in_headers || side->body_announced == BODY_LENGTH_UNKNOWN ||
 	    !(side->gap_in_body || side->body.given_up) || side->machine.content_length <= 1 ||
-	    shrike_has_listener(call->ctx, CALL_BODY) || side->tapped != 0)
+	    shrike_has_listener(call->ctx, CALL_BODY) || side->tap.number != 0)
 		return;
 	shrike_skip(call->ctx, side->machine.content_length - 1);
 	side->machine.content_length = 1;
@@ -544,7 +544,7 @@ pass_over(struct http_call *call, uint32_t missing)
 
 	body_drop(call->ctx, &call->side->body);
 	call->side->gap_in_body = true;
-	http_tap_missing(call, missing);
+	message_tap_missing(&call->local->taps, &call->side->tap, missing);
 	call->is_missing = true;
 	while (missing > 0 && call->side->phase == PHASE_MESSAGE && !call->state->done) {
 		uint32_t size = missing < sizeof(nothing) ? missing : (uint32_t)sizeof(nothing);
@@ -640,7 +640,7 @@ http_create(const struct conf *conf, struct shrike_setup *setup)
 static void
 http_destroy_local(void *local)
 {
-	feed_destroy(((struct http_local *)local)->feed);
+	message_taps_fini(&((struct http_local *)local)->taps);
 	free(local);
 }
 
@@ -652,8 +652,7 @@ http_create_local(const void *shared)
 	(void)shared;
 	if (local == NULL)
 		return NULL;
-	local->feed = feed_create(TAP_HTTP);
-	if (local->feed == NULL) {
+	if (message_taps_init(&local->taps) < 0) {
 		free(local);
 		return NULL;
 	}

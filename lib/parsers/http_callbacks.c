@@ -348,7 +348,7 @@ on_message_complete(http_parser *machine)
 
 	header_end(call); /* of the trailers */
 	body_finish(call->ctx, &call->shared->bodies, &side->body, F_MD5, F_SHA256);
-	http_tap_end(call, true);
+	message_tap_end(&call->local->taps, &side->tap, true);
 	http_tell_message(call, SHRIKE_HTTP_COMPLETE);
 	/* What follows may be a request line, which is read here, or no HTTP. */
 	http_parser_pause(machine, 1);

@@ -14,11 +14,10 @@
 #include <http_parser.h>
 
 #include "bodies.h"
-#include "feed.h"
 #include "header_fields.h"
 #include "hooks.h"
+#include "message_tap.h"
 #include "parser.h"
-#include "tap.h"
 
 enum {
 	F_HOST,
@@ -131,8 +130,7 @@ struct http_local { /* of a worker: scratch space of one call */
 	char text[HTTP_BLOCK_BYTES_MAX];
 	char uri[HTTP_URI_BYTES_MAX];
 	char lower[HTTP_VALUE_BYTES_MAX];
-	struct feed *feed;
-	uint64_t tapped_messages;
+	struct message_taps taps;
 };
 
 /* Headers whose values are collected over the block and looked at when it is whole. */
@@ -160,8 +158,7 @@ struct http_side {
 	http_parser machine;
 	struct http_text line, value, collected[COLLECTED];
 	struct body body;
-	uint64_t tapped; /* the message's number on the feed; 0: nobody listened when it began */
-	uint32_t tapped_pieces;
+	struct message_tap tap;
 	uint64_t body_announced;
 	uint32_t target_offset, target_bytes; /* in 'line' */
 	uint16_t major, minor;
@@ -218,16 +215,12 @@ void http_tell_message(struct http_call *, enum shrike_http_event); /* to plugin
 /* ---- Whole messages for listeners (http_tap.c): nothing is done for a message that began when nobody listened. */
 
 void http_tap_begin(struct http_call *);
-void http_tap_piece(struct http_call *, enum tap_http_kind, const void *bytes, size_t size);
 void http_tap_status(struct http_call *);
-void http_tap_missing(struct http_call *, uint32_t bytes);
-void http_tap_end(struct http_call *, bool is_complete);
 
 static inline void
 http_tap(struct http_call *call, enum tap_http_kind kind, const void *bytes, size_t size)
 {
-	if (call->side->tapped != 0)
-		http_tap_piece(call, kind, bytes, size);
+	message_tap_piece(&call->local->taps, &call->side->tap, kind, bytes, size);
 }
 
 /* ---- What is said */
