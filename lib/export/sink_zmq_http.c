@@ -16,6 +16,10 @@
 
 enum { BUCKETS = 4096, TEXT_BYTES_FIRST = 256, START_LINE_BYTES_MAX = 1024 };
 
+/* Of which HTTP/2 has its start lines (RFC 9113 8.3.1). */
+enum { PSEUDO_METHOD, PSEUDO_PATH, PSEUDO_AUTHORITY, PSEUDO_HEADERS };
+static const char *const pseudo_names[PSEUDO_HEADERS] = {":method", ":path", ":authority"};
+
 struct text {
 	char *bytes;
 	size_t size, capacity;
@@ -29,7 +33,7 @@ struct http_message {
 	uint32_t pieces;
 	struct tap_http_begin begin;
 	struct tap_http_status status;
-	struct text line, name, value, headers, body;
+	struct text line, name, value, headers, body, pseudo[PSEUDO_HEADERS];
 	uint64_t body_bytes, body_missing;
 	bool is_damaged, has_status, has_value;
 };
@@ -96,6 +100,8 @@ message_free(struct http_assembly *a, struct http_message *m)
 	text_free(a, &m->value);
 	text_free(a, &m->headers);
 	text_free(a, &m->body);
+	for (unsigned i = 0; i < PSEUDO_HEADERS; i++)
+		text_free(a, &m->pseudo[i]);
 	a->memory_bytes -= sizeof(*m);
 	free(m);
 }
@@ -191,6 +197,16 @@ message_begin(struct http_assembly *a, const struct feed *feed, uint64_t number,
 	return m;
 }
 
+static bool
+pseudo_header_end(struct http_assembly *a, struct http_message *m)
+{
+	for (unsigned i = 0; i < PSEUDO_HEADERS; i++)
+		if (m->name.size == strlen(pseudo_names[i]) &&
+		    memcmp(m->name.bytes, pseudo_names[i], m->name.size) == 0 && m->pseudo[i].size == 0)
+			return append(a, m, &m->pseudo[i], m->value.bytes, m->value.size, ZMQ_HEADERS_BYTES_MAX);
+	return true;
+}
+
 /* ["name","value"] into the list, when there is one. 'j' is scratch. */
 static bool
 header_end(struct http_assembly *a, struct http_message *m, struct json *j)
@@ -208,11 +224,26 @@ header_end(struct http_assembly *a, struct http_message *m, struct json *j)
 		/* Half a header would spoil the rest. */
 		good = good && !j->failed && j->size < ZMQ_HEADERS_BYTES_MAX - m->headers.size &&
 		       append(a, m, &m->headers, j->text, j->size, ZMQ_HEADERS_BYTES_MAX);
+		if (m->begin.stream != 0 && m->name.bytes[0] == ':')
+			good = good && pseudo_header_end(a, m);
 	}
 	m->name.size = 0;
 	m->value.size = 0;
 	m->has_value = false;
 	return good;
+}
+
+/* METHOD TARGET HTTP/2, into 'line'. The target of CONNECT is the authority (RFC 9113 8.5). */
+static bool
+join_request_line(struct http_assembly *a, struct http_message *m)
+{
+	const struct text *target = &m->pseudo[m->pseudo[PSEUDO_PATH].size > 0 ? PSEUDO_PATH : PSEUDO_AUTHORITY];
+	const struct text *method = &m->pseudo[PSEUDO_METHOD];
+
+	return append(a, m, &m->line, method->bytes, method->size, ZMQ_HEADERS_BYTES_MAX) &&
+	       append(a, m, &m->line, " ", 1, ZMQ_HEADERS_BYTES_MAX) &&
+	       append(a, m, &m->line, target->bytes, target->size, ZMQ_HEADERS_BYTES_MAX) &&
+	       append(a, m, &m->line, " HTTP/2", 7, ZMQ_HEADERS_BYTES_MAX);
 }
 
 /* Of a response the reason phrase was collected alone: version and status are known when the block is whole. */
@@ -227,8 +258,12 @@ write_start_line(struct json *j, const struct http_message *m)
 		json_str(j, m->line.bytes != NULL ? m->line.bytes : "", m->line.size, true);
 		return;
 	}
-	n = snprintf(line, sizeof(line), "HTTP/%u.%u %03u%s%.*s", m->status.major, m->status.minor, m->status.status,
-		     m->line.size > 0 ? " " : "", (int)m->line.size, m->line.size > 0 ? m->line.bytes : "");
+	if (m->begin.stream != 0)
+		n = snprintf(line, sizeof(line), "HTTP/2 %03u", m->status.status);
+	else
+		n = snprintf(line, sizeof(line), "HTTP/%u.%u %03u%s%.*s", m->status.major, m->status.minor,
+			     m->status.status, m->line.size > 0 ? " " : "", (int)m->line.size,
+			     m->line.size > 0 ? m->line.bytes : "");
 	json_str(j, line, RTE_MIN((size_t)n, sizeof(line) - 1), true);
 	json_key(j, "statusCode");
 	json_u64(j, m->status.status);
@@ -252,6 +287,8 @@ message_send(struct zmq_sink *z, struct http_message *m, bool is_complete)
 	key_u64(j, "timestamp", m->begin.time_ns / NS_PER_MS);
 	json_key(j, "type");
 	json_text(j, m->begin.is_request ? "request" : "response");
+	if (m->begin.stream != 0)
+		key_u64(j, "stream", m->begin.stream);
 	write_start_line(j, m);
 	json_key(j, "headers");
 	json_array_begin(j);
@@ -307,7 +344,8 @@ piece_add(struct zmq_sink *z, struct http_message *m, enum tap_http_kind kind, c
 	case TAP_HTTP_STATUS:
 		memcpy(&m->status, bytes, sizeof(m->status));
 		m->has_status = true;
-		return header_end(a, m, &z->json);
+		return header_end(a, m, &z->json) &&
+		       (m->begin.stream == 0 || !m->begin.is_request || join_request_line(a, m));
 	case TAP_HTTP_BODY:
 		m->body_bytes += size;
 		return append(a, m, &m->body, bytes, size, a->body_max);

@@ -10,22 +10,30 @@
  * "stats"   {"index":"stats"|"dstats", "id":"...", "document":{...}}: what the Elasticsearch sink puts into that index
  *           under that id (RECORD.md 7).
  *
- * "http"    one HTTP/1 request or response. A JSON object on one line, '\n', and then the body's first bytes, as they
- *           were sent but without the framing of chunks (Content-Encoding is not undone):
+ * "http"    one request or response of HTTP/1 or of HTTP/2 in the clear. A JSON object on one line, '\n', and then the
+ *           body's first bytes: after the transfer coding "chunked" and the frames of HTTP/2 have been taken off, before
+ *           any content coding is undone (RFC 9112 7.1, RFC 9113 6.1, RFC 9110 8.4). That is what "curl --raw" less its
+ *           chunks, or "curl" without "--compressed", writes into a file: a gzip body is still gzip. Where several
+ *           messages are under way on a connection, they come in the order in which they end.
  *             "firstPacket"   of the session, ms since 1970; with "network" and the two ends it finds the record
  *             "source", "destination"   {"ip":"10.0.0.1", "port":40000} of the session
  *             "ipProtocol"    6
  *             "network"       {"community_id":"1:..."}
  *             "direction"     "source" or "destination": which end sent this
  *             "timestamp"     when it began, ms since 1970
- *             "type"          "request" or "response"
- *             "startLine"     "GET /a HTTP/1.1", "HTTP/1.1 200 OK"
+ *             "type"          "request" or "response"; informational responses (1xx) are messages, too
+ *             "stream"        of HTTP/2: the stream. Absent in HTTP/1
+ *             "startLine"     "GET /a HTTP/1.1", "HTTP/1.1 200 OK"; of HTTP/2 "GET /a HTTP/2", "HTTP/2 200". The
+ *                             direction of a request that a server promises (PUSH_PROMISE) is the server's
  *             "statusCode"    200; responses only
- *             "headers"       [["Host","a.example"], ...] in their order, names as sent, trailers last
+ *             "headers"       [["Host","a.example"], ...] in their order, names as sent, trailers last. Those of HTTP/2
+ *                             that begin with a colon are among them
  *             "bodyBytes"     length of the body as far as it was seen
  *             "bodyCut"       bytes of it that are not behind the '\n': zmqBodyMax is less than bodyBytes
- *             "bodyMissing"   bytes of it that were lost on the way to the sensor (0: none)
- *             "complete"      false: the connection ended or broke off before the message did
+ *             "bodyMissing"   bytes of it that were lost on the way to the sensor, or came in a frame of HTTP/2 above
+ *                             1 MiB (0: none)
+ *             "complete"      false: the connection or stream ended, or bytes were lost, before the message did; or it
+ *                             has more headers or open streams than the sensor follows
  *
  * "stream"  the next bytes of one direction of a TCP session, in order. JSON, '\n', bytes, as above:
  *             "firstPacket", "source", "destination", "ipProtocol", "network", "direction"   as above

@@ -120,6 +120,12 @@ skip(struct side *s, uint32_t bytes)
 	s->left = bytes;
 }
 
+static struct message_taps *
+taps_of(struct shrike_ctx *ctx)
+{
+	return &((struct http2_local *)shrike_local(ctx))->taps;
+}
+
 /* ---- DATA (RFC 9113 6.1) */
 
 static void
@@ -134,7 +140,7 @@ body_end(struct shrike_ctx *ctx, struct http2_state *state, struct side *s)
 
 		body_update(ctx, &shared->bodies, &stream->body[direction], &nothing, BODY_LENGTH_UNKNOWN);
 		body_finish(ctx, &shared->bodies, &stream->body[direction], HTTP2_MD5, HTTP2_SHA256);
-		http2_stream_end(ctx, &state->streams, s->frame.stream, direction);
+		http2_stream_end(ctx, &state->streams, taps_of(ctx), s->frame.stream, direction);
 	}
 	skip(s, s->padding);
 }
@@ -168,8 +174,10 @@ body_bytes(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 	struct cursor part = cursor_sub(in, cursor_left(in) < s->left ? cursor_left(in) : s->left);
 
 	if (stream != NULL) {
-		struct body *body = &stream->body[shrike_direction(ctx)];
+		unsigned direction = shrike_direction(ctx);
+		struct body *body = &stream->body[direction];
 
+		message_tap_piece(taps_of(ctx), &stream->tap[direction], TAP_HTTP_BODY, part.p, cursor_left(&part));
 		if (!body->begun)
 			body_magic(ctx, &part);
 		body_update(ctx, &shared->bodies, body, &part, BODY_LENGTH_UNKNOWN);
@@ -182,12 +190,15 @@ body_bytes(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 static void
 data_begin(struct shrike_ctx *ctx, struct http2_state *state, struct side *s)
 {
+	struct http2_stream *stream = http2_stream_find(&state->streams, s->frame.stream);
 	uint32_t length = s->frame.length;
 
 	if (length > DATA_BYTES_MAX) {
 		shrike_add_tag(ctx, "http2:data-frame-too-large");
+		if (stream != NULL)
+			message_tap_missing(taps_of(ctx), &stream->tap[shrike_direction(ctx)], length);
 		skip(s, length);
-	} else if (http2_stream_find(&state->streams, s->frame.stream) == NULL) {
+	} else if (stream == NULL) {
 		/* Or one for which there was no place. */
 		if (!state->streams.overflowed)
 			shrike_add_tag(ctx, "http2:data-frame-after-close");
@@ -220,18 +231,20 @@ is_header_block(const struct frame *f)
 	return f->type == HEADERS || f->type == PUSH_PROMISE || f->type == CONTINUATION;
 }
 
-/* What is before and behind the block itself. Bad: it is no block. */
+/* What is before and behind the block itself. Bad: it is no block. '*stream': that it belongs to. */
 static struct cursor
-block_of(const struct frame *f, struct cursor payload)
+block_of(const struct frame *f, struct cursor payload, uint32_t *stream)
 {
 	uint8_t padding = 0;
+
+	*stream = f->stream;
 
 	if (f->type != CONTINUATION && f->flags & PADDED)
 		padding = cursor_u8(&payload);
 	if (f->type == HEADERS && f->flags & PRIORITY)
 		cursor_skip(&payload, 5);
 	if (f->type == PUSH_PROMISE)
-		cursor_skip(&payload, 4);
+		*stream = cursor_be32(&payload) & 0x7fffffff;
 	if (payload.bad || padding > cursor_left(&payload))
 		return (struct cursor){.bad = true};
 	cursor_limit(&payload, cursor_left(&payload) - padding);
@@ -244,8 +257,9 @@ block_read(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 	struct http2_headers *h = &s->headers;
 	const struct frame *f = &s->frame;
 	unsigned direction = shrike_direction(ctx);
-	struct cursor block = block_of(f, payload);
-	bool is_last = f->flags & END_HEADERS;
+	bool is_last = f->flags & END_HEADERS, is_request;
+	uint32_t stream;
+	struct cursor block = block_of(f, payload, &stream);
 
 	/* RFC 9113 4.3: a block is whole before another begins. */
 	if (block.bad || h->in_block != (f->type == CONTINUATION))
@@ -253,13 +267,18 @@ block_read(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 	if (f->type != CONTINUATION) {
 		h->is_promise = f->type == PUSH_PROMISE;
 		http2_stream_lookup(ctx, &state->streams, f->stream);
+		h->stream = stream;
+		h->ends_stream = f->type == HEADERS && f->flags & END_STREAM;
+		http2_tap_block_begin(ctx, &state->streams, h, direction == state->client || h->is_promise);
 	}
 	h->in_block = !is_last;
+	is_request = direction == state->client && !h->is_promise;
 	if (!block.bad)
-		http2_headers_read(ctx, shrike_local(ctx), h, block, direction == state->client && !h->is_promise,
-				   is_last);
+		http2_headers_read(ctx, shrike_local(ctx), h, block, is_request, is_last);
+	if (is_last)
+		http2_tap_block_end(ctx, &state->streams, h);
 	if (f->type == HEADERS && f->flags & END_STREAM)
-		http2_stream_end(ctx, &state->streams, f->stream, direction);
+		http2_stream_end(ctx, &state->streams, taps_of(ctx), f->stream, direction);
 }
 
 /* ---- SETTINGS (RFC 9113 6.5) */
@@ -300,7 +319,7 @@ frame_begin(struct shrike_ctx *ctx, struct http2_state *state, struct side *s)
 		s->phase = PAYLOAD;
 	} else if (!is_header_block(&s->frame)) {
 		if (s->frame.type == RST_STREAM)
-			http2_stream_close(ctx, &state->streams, s->frame.stream);
+			http2_stream_close(ctx, &state->streams, taps_of(ctx), s->frame.stream);
 		skip(s, s->frame.length);
 	} else if (s->frame.length > HTTP2_HEADER_FRAME_BYTES_MAX) {
 		shrike_add_tag(ctx, "http2:hpack-budget-exceeded");
@@ -373,12 +392,21 @@ begin(struct shrike_ctx *ctx, struct http2_state *state, struct cursor in)
 			return false;
 		state->client ^= 1;
 		http2_stream_lookup(ctx, &state->streams, 1);
-		http2_stream_end(ctx, &state->streams, 1, state->client);
+		http2_stream_end(ctx, &state->streams, taps_of(ctx), 1, state->client);
 	}
 	state->side[state->client].phase = PREFACE;
 	state->has_begun = true;
 	shrike_add_protocol(ctx, "http2");
 	return true;
+}
+
+/* Nothing more is read. */
+static enum shrike_verdict
+end(struct shrike_ctx *ctx, struct http2_state *state)
+{
+	for (unsigned direction = 0; direction < 2; direction++)
+		http2_tap_break(taps_of(ctx), &state->streams, &state->side[direction].headers);
+	return SHRIKE_DONE;
 }
 
 static enum shrike_verdict
@@ -390,7 +418,7 @@ http2_parse(struct shrike_ctx *ctx, struct cursor in)
 		return SHRIKE_NOT_MINE;
 	while (cursor_left(&in) > 0)
 		if (!step(ctx, state, &state->side[shrike_direction(ctx)], &in))
-			return SHRIKE_DONE;
+			return end(ctx, state);
 	return SHRIKE_MORE;
 }
 
@@ -412,18 +440,27 @@ http2_gap(struct shrike_ctx *ctx, uint32_t missing)
 	struct http2_stream *stream;
 
 	if (!state->has_begun || (s->phase != BODY && s->phase != SKIP) || missing > s->left)
-		return SHRIKE_DONE;
+		return end(ctx, state);
 	if (s->phase == SKIP) {
 		skip(s, s->left - missing);
 		return SHRIKE_MORE;
 	}
 	stream = http2_stream_find(&state->streams, s->frame.stream);
-	if (stream != NULL)
+	if (stream != NULL) {
 		body_give_up(ctx, &stream->body[direction]);
+		message_tap_missing(taps_of(ctx), &stream->tap[direction], missing);
+	}
 	s->left -= missing;
 	if (s->left == 0)
 		body_end(ctx, state, s);
 	return SHRIKE_MORE;
+}
+
+static void
+http2_save(struct shrike_ctx *ctx, bool is_final)
+{
+	if (is_final)
+		(void)end(ctx, shrike_state(ctx));
 }
 
 /* ---- The parser */
@@ -442,12 +479,24 @@ http2_create(const struct conf *conf, struct shrike_setup *setup)
 static void *
 http2_create_local(const void *shared)
 {
-	struct http2_memory *memory = calloc(1, sizeof(*memory));
+	struct http2_local *local = calloc(1, sizeof(*local));
 
 	(void)shared;
-	if (memory != NULL)
-		http2_memory_init(memory);
-	return memory;
+	if (local == NULL)
+		return NULL;
+	if (message_taps_init(&local->taps) < 0) {
+		free(local);
+		return NULL;
+	}
+	http2_memory_init(local);
+	return local;
+}
+
+static void
+http2_destroy_local(void *local)
+{
+	message_taps_fini(&((struct http2_local *)local)->taps);
+	free(local);
 }
 
 static const struct shrike_match http2_match[] = {
@@ -479,8 +528,9 @@ static const struct shrike_parser http2 = {
 	.create = http2_create,
 	.destroy = free,
 	.create_local = http2_create_local,
-	.destroy_local = free,
+	.destroy_local = http2_destroy_local,
 	.parse = http2_parse,
 	.gap = http2_gap,
+	.save = http2_save,
 };
 SHRIKE_PARSER(http2);

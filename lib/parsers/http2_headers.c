@@ -31,17 +31,17 @@ enum {
 static void *
 memory_realloc(void *old, size_t size, void *user)
 {
-	struct http2_memory *memory = user;
+	struct http2_local *local = user;
 
-	return size <= memory->bytes_max ? shrike_realloc(memory->ctx, old, size) : NULL;
+	return size <= local->bytes_max ? shrike_realloc(local->ctx, old, size) : NULL;
 }
 
 static void *
 memory_alloc(size_t size, void *user)
 {
-	struct http2_memory *memory = user;
+	struct http2_local *local = user;
 
-	return size <= memory->bytes_max ? shrike_alloc(memory->ctx, size) : NULL;
+	return size <= local->bytes_max ? shrike_alloc(local->ctx, size) : NULL;
 }
 
 static void *
@@ -55,19 +55,19 @@ memory_calloc(size_t n, size_t size, void *user)
 static void
 memory_free(void *old, void *user)
 {
-	struct http2_memory *memory = user;
+	struct http2_local *local = user;
 
-	shrike_free(memory->ctx, old);
+	shrike_free(local->ctx, old);
 }
 
 void
-http2_memory_init(struct http2_memory *memory)
+http2_memory_init(struct http2_local *local)
 {
-	memory->calls = (nghttp2_mem){.mem_user_data = memory,
-				      .malloc = memory_alloc,
-				      .free = memory_free,
-				      .calloc = memory_calloc,
-				      .realloc = memory_realloc};
+	local->calls = (nghttp2_mem){.mem_user_data = local,
+				     .malloc = memory_alloc,
+				     .free = memory_free,
+				     .calloc = memory_calloc,
+				     .realloc = memory_realloc};
 }
 
 /* ---- One header */
@@ -80,7 +80,7 @@ is(const nghttp2_nv *nv, const char *name)
 
 /* RFC 9113 8.3 */
 static void
-pseudo_header(struct shrike_ctx *ctx, const nghttp2_nv *nv)
+pseudo_header(struct shrike_ctx *ctx, struct http2_headers *h, const nghttp2_nv *nv)
 {
 	struct cursor value = cursor_make(nv->value, nv->valuelen);
 
@@ -98,27 +98,31 @@ pseudo_header(struct shrike_ctx *ctx, const nghttp2_nv *nv)
 
 		if (digits > 0)
 			shrike_emit_int(ctx, HTTP2_STATUS, (int64_t)(status & UINT32_MAX));
+		h->status = (uint16_t)status;
 	}
 }
 
 /* Names are lower case by RFC 9113 8.2.1; a peer that does not care has them cut to what we have room for. */
 static void
-header(struct shrike_ctx *ctx, struct http2_memory *memory, const nghttp2_nv *nv, bool is_request)
+header(struct shrike_ctx *ctx, struct http2_local *local, struct http2_headers *h, const nghttp2_nv *nv,
+       bool is_request)
 {
 	struct shrike_http_field field = {
 		.is_request = is_request, .lower_name = (const char *)nv->name, .name_bytes = nv->namelen};
 
+	message_tap_piece(&local->taps, &h->tap, TAP_HTTP_NAME, nv->name, nv->namelen);
+	message_tap_piece(&local->taps, &h->tap, TAP_HTTP_VALUE, nv->value, nv->valuelen);
 	if (nv->namelen > 0 && nv->name[0] == ':') {
-		pseudo_header(ctx, nv);
+		pseudo_header(ctx, h, nv);
 		return;
 	}
 	for (size_t i = 0; i < nv->namelen; i++) {
 		if (nv->name[i] < 'A' || nv->name[i] > 'Z')
 			continue;
-		if (field.name_bytes > sizeof(memory->name))
-			field.name_bytes = sizeof(memory->name);
-		text_lower(memory->name, nv->name, field.name_bytes);
-		field.lower_name = memory->name;
+		if (field.name_bytes > sizeof(local->name))
+			field.name_bytes = sizeof(local->name);
+		text_lower(local->name, nv->name, field.name_bytes);
+		field.lower_name = local->name;
 		break;
 	}
 	shrike_call(ctx, HTTP2_CALL_FIELD, cursor_make(nv->value, nv->valuelen), &field);
@@ -140,7 +144,7 @@ is_within(struct http2_headers *h, const nghttp2_nv *nv, unsigned *n_headers, si
 }
 
 static void
-block(struct shrike_ctx *ctx, struct http2_memory *memory, struct http2_headers *h, struct cursor in, bool is_request,
+block(struct shrike_ctx *ctx, struct http2_local *local, struct http2_headers *h, struct cursor in, bool is_request,
       bool is_last)
 {
 	unsigned n_headers = 0;
@@ -160,10 +164,11 @@ block(struct shrike_ctx *ctx, struct http2_memory *memory, struct http2_headers 
 		if (flags & NGHTTP2_HD_INFLATE_EMIT) {
 			if (within && !is_within(h, &nv, &n_headers, &bytes)) {
 				within = false;
+				h->is_cut = true;
 				shrike_add_tag(ctx, "http2:hpack-budget-exceeded");
 			}
 			if (within)
-				header(ctx, memory, &nv, is_request);
+				header(ctx, local, h, &nv, is_request);
 		} else if (flags & NGHTTP2_HD_INFLATE_FINAL) {
 			nghttp2_hd_inflate_end_headers(h->inflater);
 			return;
@@ -184,24 +189,24 @@ table_resize(struct http2_headers *h)
 }
 
 void
-http2_headers_read(struct shrike_ctx *ctx, struct http2_memory *memory, struct http2_headers *h, struct cursor in,
+http2_headers_read(struct shrike_ctx *ctx, struct http2_local *local, struct http2_headers *h, struct cursor in,
 		   bool is_request, bool is_last)
 {
 	size_t size = cursor_left(&in);
 
 	if (h->is_lost)
 		return;
-	memory->ctx = ctx;
-	memory->bytes_max = MEMORY_BASE + 2 * size + (is_last ? 0 : MEMORY_NEXT_FRAME);
+	local->ctx = ctx;
+	local->bytes_max = MEMORY_BASE + 2 * size + (is_last ? 0 : MEMORY_NEXT_FRAME);
 	if (h->inflater == NULL) {
 		h->allowance = ALLOWANCE;
 		h->table_limit = TABLE_BYTES_FIRST;
-		h->is_lost = nghttp2_hd_inflate_new2(&h->inflater, &memory->calls) != 0;
+		h->is_lost = nghttp2_hd_inflate_new2(&h->inflater, &local->calls) != 0;
 	}
 	h->allowance += EXPANSION_MAX * (uint64_t)size;
 	if (!h->is_lost) {
 		table_resize(h);
-		block(ctx, memory, h, in, is_request, is_last);
+		block(ctx, local, h, in, is_request, is_last);
 	}
-	memory->ctx = NULL;
+	local->ctx = NULL;
 }

@@ -1,7 +1,7 @@
 /* The open streams of an HTTP/2 session (RFC 9113 5).
  *
- * Only bodies need them: what headers say is recorded with or without a place. The ids lie together, so that looking
- * for one of 128 touches eight cache lines; the rest grows with the number open at once. */
+ * Only bodies need them, and listeners: what headers say is recorded with or without a place. The ids lie together, so
+ * that looking for one of 128 touches eight cache lines; the rest grows with the number open at once. */
 
 #include "http2_priv.h"
 
@@ -62,28 +62,34 @@ http2_stream_lookup(struct shrike_ctx *ctx, struct http2_streams *s, uint32_t id
 }
 
 void
-http2_stream_close(struct shrike_ctx *ctx, struct http2_streams *s, uint32_t id)
+http2_stream_close(struct shrike_ctx *ctx, struct http2_streams *s, struct message_taps *taps, uint32_t id)
 {
 	struct http2_stream *stream = http2_stream_find(s, id);
 
 	if (stream == NULL)
 		return;
-	for (unsigned direction = 0; direction < 2; direction++)
+	for (unsigned direction = 0; direction < 2; direction++) {
 		body_drop(ctx, &stream->body[direction]);
+		message_tap_end(taps, &stream->tap[direction], false);
+	}
 	stream->ended = 0;
+	stream->headed = 0;
+	stream->cut = 0;
 	s->id[stream - s->stream] = 0;
 }
 
 void
-http2_stream_end(struct shrike_ctx *ctx, struct http2_streams *s, uint32_t id, unsigned direction)
+http2_stream_end(struct shrike_ctx *ctx, struct http2_streams *s, struct message_taps *taps, uint32_t id,
+		 unsigned direction)
 {
 	struct http2_stream *stream = http2_stream_find(s, id);
 
 	if (stream == NULL)
 		return;
 	body_drop(ctx, &stream->body[direction]);
+	message_tap_end(taps, &stream->tap[direction], (stream->cut & 1U << direction) == 0);
 	stream->ended |= (uint8_t)(1U << direction);
 	/* Streams of even numbers are pushed: the client has nothing to send on them. */
 	if (stream->ended == BOTH || id % 2 == 0)
-		http2_stream_close(ctx, s, id);
+		http2_stream_close(ctx, s, taps, id);
 }

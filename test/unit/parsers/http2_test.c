@@ -3,7 +3,9 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "feed.h"
 #include "harness.h"
+#include "tap.h"
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { PREFACE = 24, CLIENT = 0, SERVER = 1, SESSION_BYTES_MAX = 512 * 1024 };
@@ -644,4 +646,237 @@ TEST(the_time_of_64k_headers_is_in_proportion)
 		twice = b < twice ? b : twice;
 	}
 	EXPECT(twice < 3 * once);
+}
+
+/* ---- What listeners hear (core/tap.h) */
+
+struct heard {
+	char text[16384];
+	size_t n;
+	bool verbose; /* names and values too */
+};
+
+static void
+note(struct heard *h, const char *text, size_t n)
+{
+	n = n < sizeof(h->text) - 1 - h->n ? n : sizeof(h->text) - 1 - h->n;
+	memcpy(h->text + h->n, text, n);
+	h->n += n;
+	h->text[h->n] = '\0';
+}
+
+/* "1>GET", "1<200": message and direction; then what comes, of each message behind its number. */
+static void
+hear(const struct feed *f, const void *message, size_t size, void *context)
+{
+	const struct tap_http *piece = message;
+	const void *bytes = piece + 1;
+	const struct tap_http_begin *begin = bytes;
+	const struct tap_http_status *status = bytes;
+	struct heard *h = context;
+	uint32_t missing;
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%s%u", h->n > 0 ? " " : "", (unsigned)piece->message);
+
+	(void)f;
+	size -= sizeof(*piece);
+	if (!h->verbose && (piece->kind == TAP_HTTP_NAME || piece->kind == TAP_HTTP_VALUE))
+		return;
+	note(h, text, (size_t)n);
+	n = 0;
+	switch ((enum tap_http_kind)piece->kind) {
+	case TAP_HTTP_BEGIN:
+		n = snprintf(text, sizeof(text), "%c%s/%u", begin->flow.direction == CLIENT ? '>' : '<',
+			     begin->is_request ? "request" : "response", begin->stream);
+		break;
+	case TAP_HTTP_STATUS:
+		n = snprintf(text, sizeof(text), "=%u.%u,%u", status->major, status->minor, status->status);
+		break;
+	case TAP_HTTP_MISSING:
+		memcpy(&missing, bytes, sizeof(missing));
+		n = snprintf(text, sizeof(text), "-%u", missing);
+		break;
+	case TAP_HTTP_END:
+		n = snprintf(text, sizeof(text), "%s", ((const struct tap_http_end *)bytes)->is_complete ? "." : "...");
+		break;
+	case TAP_HTTP_LINE:
+	case TAP_HTTP_NAME:
+	case TAP_HTTP_VALUE:
+	case TAP_HTTP_UNNAME:
+	case TAP_HTTP_BODY:
+		note(h, ":", 1);
+		note(h, bytes, size);
+		break;
+	}
+	note(h, text, (size_t)n);
+}
+
+/* From now on somebody listens to what 'c' says. */
+static struct connection
+open_heard_connection(void)
+{
+	struct connection c = open_connection();
+
+	EXPECT_EQ(feeds_want(TAP_HTTP, true, FEED_RING_BYTES_MIN), 0);
+	return c;
+}
+
+static const char *
+hear_all(struct heard *h)
+{
+	h->n = 0;
+	h->text[0] = '\0';
+	while (feeds_take(TAP_HTTP, 64, hear, h) > 0)
+		;
+	return h->text;
+}
+
+static void
+close_heard_connection(struct connection *c)
+{
+	feeds_want(TAP_HTTP, false, FEED_RING_BYTES_MIN);
+	close_connection(c);
+}
+
+TEST(listeners_hear_request_and_response_of_each_stream)
+{
+	struct connection c = open_heard_connection();
+	struct heard h = {.verbose = true};
+
+	headers(&c, CLIENT, END_HEADERS | END_STREAM, 1, PAIRS({":method", "GET"}, {":path", "/a"}, {"x", "y"}));
+	EXPECT_STR(hear_all(&h), "1>request/1 1::method 1:GET 1::path 1:/a 1:x 1:y 1=2.0,0 1.");
+	h.verbose = false;
+	headers(&c, CLIENT, END_HEADERS, 3, GET("/b"));
+	headers(&c, SERVER, END_HEADERS, 1, OK);
+	EXPECT_STR(hear_all(&h), "2>request/3 2=2.0,0 3<response/1 3=2.0,200");
+	/* Mixed: both streams, both directions. */
+	frame(&c, CLIENT, DATA, 0, 3, "one", 3);
+	frame(&c, SERVER, DATA, 0, 1, "abc", 3);
+	frame(&c, CLIENT, DATA, END_STREAM | PADDED, 3, "\2two\0\0", 6);
+	frame(&c, SERVER, DATA, END_STREAM, 1, "", 0);
+	EXPECT_STR(hear_all(&h), "2:one 3:abc 2:two 2. 3.");
+	headers(&c, SERVER, END_HEADERS | END_STREAM, 3, PAIRS({":status", "204"}));
+	EXPECT_STR(hear_all(&h), "4<response/3 4=2.0,204 4.");
+	harness_save(c.h, true);
+	EXPECT_STR(hear_all(&h), "");
+	close_heard_connection(&c);
+}
+
+TEST(informational_responses_are_messages_and_trailers_are_not)
+{
+	struct connection c = open_heard_connection();
+	struct heard h = {.verbose = false};
+
+	headers(&c, CLIENT, END_HEADERS, 1, GET("/a"));
+	headers(&c, SERVER, END_HEADERS, 1, PAIRS({":status", "100"}));
+	headers(&c, SERVER, END_HEADERS, 1, PAIRS({":status", "103"}, {"link", "</a>"}));
+	headers(&c, SERVER, END_HEADERS, 1, OK);
+	EXPECT_STR(hear_all(&h), "1>request/1 1=2.0,0 2<response/1 2=2.0,100 2. 3<response/1 3=2.0,103 3. "
+				 "4<response/1 4=2.0,200");
+	frame(&c, SERVER, DATA, 0, 1, "abc", 3);
+	h.verbose = true;
+	headers(&c, SERVER, END_HEADERS | END_STREAM, 1, PAIRS({"grpc-status", "0"}));
+	EXPECT_STR(hear_all(&h), "4:abc 4:grpc-status 4:0 4.");
+	close_heard_connection(&c);
+}
+
+TEST(a_promised_request_and_its_response_are_heard_from_the_server)
+{
+	struct connection c = open_heard_connection();
+	struct heard h = {.verbose = false};
+	struct bytes b = block(c.encoder[SERVER], GET("/pushed")), f = {.n = 0};
+
+	headers(&c, CLIENT, END_HEADERS | END_STREAM, 1, GET("/a"));
+	(void)hear_all(&h);
+	put_number(&f, 2, 4);
+	put(&f, b.at, b.n);
+	frame(&c, SERVER, PUSH_PROMISE, END_HEADERS, 1, f.at, f.n);
+	headers(&c, SERVER, END_HEADERS, 2, OK);
+	frame(&c, SERVER, DATA, END_STREAM, 2, "abc", 3);
+	EXPECT_STR(hear_all(&h), "2<request/2 2=2.0,0 2. 3<response/2 3=2.0,200 3:abc 3.");
+	free(b.at);
+	free(f.at);
+	close_heard_connection(&c);
+}
+
+TEST(what_breaks_off_is_heard_as_not_complete)
+{
+	struct connection c = open_heard_connection();
+	struct heard h = {.verbose = false};
+	struct bytes b = {.n = 0};
+
+	/* A stream that is reset. */
+	headers(&c, CLIENT, END_HEADERS, 1, GET("/a"));
+	headers(&c, SERVER, END_HEADERS, 1, OK);
+	frame(&c, SERVER, RST_STREAM, 0, 1, "\0\0\0\0", 4);
+	EXPECT_STR(hear_all(&h), "1>request/1 1=2.0,0 2<response/1 2=2.0,200 1... 2...");
+	/* Bytes that are lost inside a body. */
+	headers(&c, CLIENT, END_HEADERS, 3, GET("/b"));
+	put_frame(&b, DATA, END_STREAM, 3, "abcdef", 6);
+	harness_tcp(c.h, CLIENT, b.at, 11);
+	harness_gap(c.h, CLIENT, 3);
+	harness_tcp(c.h, CLIENT, b.at + 14, 1);
+	EXPECT_STR(hear_all(&h), "3>request/3 3=2.0,0 3:ab 3-3 3:f 3.");
+	/* Bytes that are lost anywhere else: of the other direction, too. */
+	headers(&c, CLIENT, END_HEADERS, 5, GET("/c"));
+	headers(&c, SERVER, END_HEADERS, 3, OK);
+	harness_gap(c.h, CLIENT, 1);
+	EXPECT_STR(hear_all(&h), "4>request/5 4=2.0,0 5<response/3 5=2.0,200 5... 4...");
+	free(b.at);
+	close_heard_connection(&c);
+
+	/* The session. */
+	c = open_heard_connection();
+	headers(&c, CLIENT, END_HEADERS, 1, GET("/d"));
+	frame(&c, CLIENT, HEADERS, 0, 3, "\x82", 1);
+	harness_save(c.h, false);
+	EXPECT_STR(hear_all(&h), "1>request/1 1=2.0,0 2>request/3");
+	harness_save(c.h, true);
+	EXPECT_STR(hear_all(&h), "2... 1...");
+	close_heard_connection(&c);
+}
+
+TEST(streams_without_a_place_are_heard_with_their_headers_only)
+{
+	struct connection c = open_heard_connection();
+	struct heard h = {.verbose = false};
+
+	for (unsigned i = 0; i < 128; i++)
+		headers(&c, CLIENT, END_HEADERS, 2 * i + 1, GET("/"));
+	(void)hear_all(&h);
+	headers(&c, CLIENT, END_HEADERS, 1001, GET("/"));
+	frame(&c, CLIENT, DATA, END_STREAM, 1001, "abc", 3);
+	headers(&c, CLIENT, END_HEADERS | END_STREAM, 1003, GET("/"));
+	EXPECT_STR(hear_all(&h), "129>request/1001 129=2.0,0 129... 130>request/1003 130=2.0,0 130.");
+	close_heard_connection(&c);
+}
+
+TEST(headers_beyond_the_budget_make_no_complete_message)
+{
+	struct connection c = open_heard_connection();
+	struct heard h = {.verbose = false};
+	struct bytes b = {.n = 0};
+
+	for (unsigned i = 0; i < 300; i++)
+		put_literal(&b, "x", "y");
+	frame(&c, CLIENT, HEADERS, END_HEADERS, 1, b.at, b.n);
+	frame(&c, CLIENT, DATA, END_STREAM, 1, "abc", 3);
+	EXPECT_STR(hear_all(&h), "1>request/1 1=2.0,0 1:abc 1...");
+	free(b.at);
+	close_heard_connection(&c);
+}
+
+TEST(who_comes_late_hears_no_half_messages)
+{
+	struct connection c = open_connection();
+	struct heard h = {.verbose = true};
+
+	headers(&c, CLIENT, END_HEADERS, 1, GET("/a"));
+	EXPECT_EQ(feeds_want(TAP_HTTP, true, FEED_RING_BYTES_MIN), 0);
+	frame(&c, CLIENT, DATA, 0, 1, "abc", 3);
+	headers(&c, CLIENT, END_HEADERS | END_STREAM, 1, PAIRS({"x-trailer", "t"}));
+	EXPECT_STR(hear_all(&h), "");
+	headers(&c, SERVER, END_HEADERS | END_STREAM, 1, PAIRS({":status", "204"}));
+	EXPECT_STR(hear_all(&h), "1<response/1 1::status 1:204 1=2.0,204 1.");
+	close_heard_connection(&c);
 }
