@@ -149,10 +149,13 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 	t->attachments = pool_create(&attachments);
 	t->start_bytes = ((size_t)params->max_sessions + 1) * sizeof(struct session_start);
 	t->start = vmem_reserve(t->start_bytes);
-	if (t->sessions == NULL || t->attachments == NULL || t->start == NULL ||
+	t->outer_bytes = ((size_t)params->max_sessions + 1) * sizeof(*t->outer);
+	t->outer = vmem_reserve(t->outer_bytes);
+	if (t->sessions == NULL || t->attachments == NULL || t->start == NULL || t->outer == NULL ||
 	    !session_names_init(&t->names, params->max_sessions))
 		return false;
 	POISON(t->start, t->start_bytes);
+	POISON(t->outer, t->outer_bytes);
 	t->session = pool_at(t->sessions, 0);
 	t->start_ahead = (struct vmem_ahead){.area = (uint8_t *)t->start,
 					     .bytes = t->start_bytes,
@@ -170,6 +173,9 @@ free_pools(struct session_table *t)
 	if (t->start != NULL)
 		UNPOISON(t->start, t->start_bytes);
 	vmem_release(t->start, t->start_bytes);
+	if (t->outer != NULL)
+		UNPOISON(t->outer, t->outer_bytes);
+	vmem_release(t->outer, t->outer_bytes);
 	session_names_fini(&t->names);
 	tcp_hold_destroy(t->tcp);
 	pool_destroy(t->attachments);
@@ -315,8 +321,13 @@ prefetch_rest(const struct session_table *t, uint32_t handle)
 {
 	const struct session *s = &t->session[handle];
 
-	if (s->packets[0] < FIRST_PACKETS || s->packets[1] < FIRST_PACKETS)
+	if (s->packets[0] < FIRST_PACKETS || s->packets[1] < FIRST_PACKETS) {
 		rte_prefetch0(&t->start[handle]);
+		if (unlikely((s->seen & SEEN_OUTER) != 0)) {
+			rte_prefetch0(&t->outer[handle][0]);
+			rte_prefetch0(&t->outer[handle][1]);
+		}
+	}
 	rte_prefetch0(position_tail(&t->positions, &s->positions));
 	session_prefetch_attachment(t, s);
 }
@@ -686,5 +697,6 @@ session_stats(const struct session_table *t, struct session_stats *out)
 	out->bytes_in_use = sizeof(*t) + buckets_bytes(&t->buckets) + position_store_bytes(&t->positions) +
 			    (size_t)t->sessions->used * (sizeof(struct session) + sizeof(struct session_start)) +
 			    (size_t)t->attachments->used * sizeof(struct attachment) +
-			    (size_t)t->names.used * sizeof(struct name_entry) + tcp_hold_bytes(t->tcp);
+			    (size_t)t->n_outer * sizeof(*t->outer) + (size_t)t->names.used * sizeof(struct name_entry) +
+			    tcp_hold_bytes(t->tcp);
 }

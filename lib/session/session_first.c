@@ -1,10 +1,14 @@
-/* What the first packets of each direction say beside their payload: MACs, TTL, DSCP, VLAN, ethertype; and the types of
- * ICMP messages.
+/* What the first packets of each direction say beside their payload: MACs, TTL, DSCP, VLAN, ethertype, tunnels; and the
+ * types of ICMP messages.
  *
  * The first value of each is kept in 'start', which is all that most sessions ever show. A second, different one makes
  * the record, to which 'start' is copied, and from then on every other value goes there; sets in the record drop what
  * they have already, but to ask them costs 50 to 100 ns, so the values in 'start' and the last other MAC are looked at
- * first. */
+ * first.
+ *
+ * What lies around the innermost packet, and tags beside the first, is compared as a whole with what the last packet of
+ * this direction had, in one cache line, and needs no record either until one of them changes: a sensor behind a
+ * VXLAN mirror or in a mobile network sees nothing but tunnels, and would hold 1 KB for each session. */
 #include "session_priv.h"
 
 #include <rte_branch_prediction.h>
@@ -103,30 +107,54 @@ note_dscp(struct session_table *t, struct session *s, unsigned direction, uint8_
 	session_add_int(t, s, t->fields.dscp[direction], dscp);
 }
 
-/* 'code' is the id and its kind. */
 static void
-note_vlan(struct session_table *t, struct session *s, uint16_t code)
+add_vlan(struct session_table *t, struct record *r, uint16_t code)
+{
+	record_add_int(t->records, r, t->fields.vlan, code & VLAN_ID_MASK);
+	if ((code & VLAN_DOT1Q) != 0)
+		record_add_int(t->records, r, t->fields.dot1q, code & VLAN_ID_MASK);
+	if ((code & VLAN_DOT1AD) != 0)
+		record_add_int(t->records, r, t->fields.dot1ad, code & VLAN_ID_MASK);
+}
+
+static void
+record_vlan(struct session_table *t, struct session *s, uint16_t code)
+{
+	struct record *r = session_record_open(t, s);
+
+	if (r == NULL)
+		return;
+	add_vlan(t, r, code);
+	session_record_close(t, s);
+}
+
+/* 'code' is the id and its kind. What is not the session's first one is the outer's. */
+static void
+note_vlan(struct session_table *t, struct session *s, struct session_outer *outer, uint16_t code)
 {
 	struct session_start *start = session_start_of(t, s);
 
 	if ((s->seen & SEEN_VLAN) == 0) {
 		s->seen |= SEEN_VLAN;
 		start->vlan = code;
-		if ((s->flags & SESSION_IN_RECORD) == 0)
-			return;
-	} else if (start->vlan == code) {
+		if ((s->flags & SESSION_IN_RECORD) != 0)
+			record_vlan(t, s, code);
 		return;
 	}
-	session_add_int(t, s, t->fields.vlan, code & VLAN_ID_MASK);
-	if ((code & VLAN_DOT1Q) != 0)
-		session_add_int(t, s, t->fields.dot1q, code & VLAN_ID_MASK);
-	if ((code & VLAN_DOT1AD) != 0)
-		session_add_int(t, s, t->fields.dot1ad, code & VLAN_ID_MASK);
+	if (likely(start->vlan == code))
+		return;
+	for (unsigned i = 0; i < OUTER_TAGS; i++) {
+		if (outer->tag[i] == 0)
+			outer->tag[i] = code;
+		if (outer->tag[i] == code)
+			return;
+	}
+	record_vlan(t, s, code);
 }
 
 /* Tags and type of the outer frame. Returns whether one of its tags is not zero. */
 static bool
-note_outer_frame(struct session_table *t, struct session *s, const struct packet *p)
+note_outer_frame(struct session_table *t, struct session *s, const struct packet *p, struct session_outer *outer)
 {
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
 	bool has_tag = false;
@@ -139,7 +167,7 @@ note_outer_frame(struct session_table *t, struct session *s, const struct packet
 
 		if (c.bad)
 			return has_tag;
-		note_vlan(t, s, id | (type == ETHERTYPE_8021Q ? VLAN_DOT1Q : VLAN_DOT1AD));
+		note_vlan(t, s, outer, id | (type == ETHERTYPE_8021Q ? VLAN_DOT1Q : VLAN_DOT1AD));
 		has_tag |= id != 0;
 		type = cursor_be16(&c);
 	}
@@ -167,58 +195,112 @@ note_macs(struct session_table *t, struct session *s, const struct packet *p)
 /* Which side is the source does not matter: both packets of a tunnel that answers name both of its ends on both sides,
  * as in the reference. */
 static void
-note_outer_ip(struct session_table *t, struct session *s, const struct packet *p)
+read_outer_ip(const struct packet *p, struct session_outer *outer)
 {
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
-	unsigned size = p->outer_ip_version == 6 ? 16 : 4;
+	const uint8_t *addresses;
 
 	cursor_skip(&c, p->outer_ip_offset + (p->outer_ip_version == 6 ? 8u : 12u));
-	for (unsigned i = 0; i < 2; i++) {
-		uint8_t address[16] = {[10] = 0xff, [11] = 0xff};
-		const uint8_t *bytes = cursor_take(&c, size);
-
-		if (bytes == NULL)
+	if (p->outer_ip_version == 6) {
+		addresses = cursor_take(&c, 2 * 16);
+		if (addresses == NULL)
 			return;
-		memcpy(address + 16 - size, bytes, size);
-		session_add_ip(t, s, t->fields.outer_ip[i], address);
+		memcpy(outer->address, addresses, 2 * 16);
+	} else {
+		addresses = cursor_take(&c, 2 * 4);
+		if (addresses == NULL)
+			return;
+		for (unsigned i = 0; i < 2; i++) {
+			outer->address[i][10] = outer->address[i][11] = 0xff;
+			memcpy(&outer->address[i][12], addresses + (size_t)i * 4, 4);
+		}
 	}
+	outer->has_addresses = 1;
 }
 
 static void
-note_outer_macs(struct session_table *t, struct session *s, const struct packet *p)
+read_outer_macs(const struct packet *p, struct session_outer *outer)
 {
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
-	char text[MAC_TEXT];
+	const uint8_t *macs;
 
 	cursor_skip(&c, p->outer_ethernet_offset);
-	for (unsigned i = 0; i < 2; i++) {
-		const uint8_t *mac = cursor_take(&c, MAC_BYTES);
+	macs = cursor_take(&c, 2 * MAC_BYTES);
+	if (macs == NULL)
+		return;
+	memcpy(outer->mac, macs, 2 * MAC_BYTES);
+	outer->has_macs = 1;
+}
 
-		if (mac == NULL)
-			return;
-		mac_text(mac, text);
-		session_add_str(t, s, t->fields.outer_mac[i], text, MAC_TEXT);
+static void
+read_outer(const struct packet *p, struct session_outer *outer)
+{
+	outer->tunnels = p->tunnels;
+	outer->vni = p->vni;
+	if (p->outer_ip_version != 0)
+		read_outer_ip(p, outer);
+	if (p->outer_ethernet_offset != PACKET_NO_OFFSET)
+		read_outer_macs(p, outer);
+}
+
+static void
+add_outer(struct session_table *t, struct record *r, const struct session_outer *outer)
+{
+	char text[MAC_TEXT];
+
+	for (unsigned i = 0; i < OUTER_TAGS && outer->tag[i] != 0; i++)
+		add_vlan(t, r, outer->tag[i]);
+	for (unsigned i = 0; i < PACKET_TUNNELS; i++)
+		if ((outer->tunnels & 1u << i) != 0)
+			record_add_str(t->records, r, t->fields.protocol, packet_tunnel_names[i],
+				       strlen(packet_tunnel_names[i]));
+	if (outer->vni != 0)
+		record_add_int(t->records, r, t->fields.vni, outer->vni);
+	for (unsigned i = 0; outer->has_addresses != 0 && i < 2; i++)
+		record_add_ip(t->records, r, t->fields.outer_ip[i], outer->address[i]);
+	for (unsigned i = 0; outer->has_macs != 0 && i < 2; i++) {
+		mac_text(outer->mac[i], text);
+		record_add_str(t->records, r, t->fields.outer_mac[i], text, MAC_TEXT);
 	}
 }
 
 static void
-note_outer(struct session_table *t, struct session *s, const struct packet *p)
+keep_outer(struct session_table *t, struct session *s, unsigned direction, const struct session_outer *outer)
 {
-	for (unsigned i = 0; i < PACKET_TUNNELS; i++)
-		if ((p->tunnels & 1u << i) != 0)
-			session_add_str(t, s, t->fields.protocol, packet_tunnel_names[i],
-					strlen(packet_tunnel_names[i]));
-	if (p->vni != 0)
-		session_add_int(t, s, t->fields.vni, p->vni);
-	if (p->outer_ip_version != 0)
-		note_outer_ip(t, s, p);
-	if (p->outer_ethernet_offset != PACKET_NO_OFFSET)
-		note_outer_macs(t, s, p);
+	struct session_outer *kept = session_outer_of(t, s);
+
+	if ((s->seen & SEEN_OUTER) == 0) {
+		UNPOISON(kept, 2 * sizeof(*kept));
+		t->n_outer++;
+	}
+	s->seen |= (uint16_t)(SEEN_OUTER | SEEN_OUTER_0 << direction);
+	kept[direction] = *outer;
+}
+
+static void
+note_outer(struct session_table *t, struct session *s, unsigned direction, const struct session_outer *outer)
+{
+	bool is_known = (s->seen & SEEN_OUTER_0 << direction) != 0;
+	struct record *r;
+
+	if (likely(is_known && memcmp(&session_outer_of(t, s)[direction], outer, sizeof(*outer)) == 0))
+		return;
+	/* Tags are a list: the record has them in the order in which they came, and direction 0 writes first. */
+	if (is_known || (s->flags & SESSION_IN_RECORD) != 0 ||
+	    (direction == 1 && outer->tag[0] != 0 && (s->seen & SEEN_OUTER_0) == 0)) {
+		r = session_record_open(t, s);
+		if (r == NULL)
+			return;
+		add_outer(t, r, outer);
+		session_record_close(t, s);
+	}
+	keep_outer(t, s, direction, outer);
 }
 
 void
 session_first_packet(struct session_table *t, struct session *s, const struct packet *p)
 {
+	struct session_outer outer = {0};
 	bool has_tag = false;
 
 	if (p->ip_version != 0) {
@@ -228,13 +310,16 @@ session_first_packet(struct session_table *t, struct session *s, const struct pa
 	if (p->is_ethernet) {
 		if (p->ethernet_offset != PACKET_NO_OFFSET)
 			note_macs(t, s, p);
-		has_tag = note_outer_frame(t, s, p);
+		has_tag = note_outer_frame(t, s, p, &outer);
 	}
 	/* A tag inside a tunnel or of a cooked header is no dot1q of the frame's own; one that the NIC took out is. */
 	if (p->vlan != 0 && !has_tag)
-		note_vlan(t, s, p->vlan | (p->vlan_from_link && p->link_type == LINK_ETHERNET ? VLAN_DOT1Q : 0));
+		note_vlan(t, s, &outer,
+			  p->vlan | (p->vlan_from_link && p->link_type == LINK_ETHERNET ? VLAN_DOT1Q : 0));
 	if (unlikely(p->has_outer))
-		note_outer(t, s, p);
+		read_outer(p, &outer);
+	if (unlikely(p->has_outer || outer.tag[0] != 0))
+		note_outer(t, s, p->direction, &outer);
 }
 
 static bool
@@ -282,16 +367,6 @@ session_icmp(struct session_table *t, struct session *s, const struct packet *p)
 	session_add_int(t, s, t->fields.icmp_code, code);
 }
 
-static void
-flush_vlan(struct session_table *t, uint16_t code, struct record *r)
-{
-	record_add_int(t->records, r, t->fields.vlan, code & VLAN_ID_MASK);
-	if ((code & VLAN_DOT1Q) != 0)
-		record_add_int(t->records, r, t->fields.dot1q, code & VLAN_ID_MASK);
-	if ((code & VLAN_DOT1AD) != 0)
-		record_add_int(t->records, r, t->fields.dot1ad, code & VLAN_ID_MASK);
-}
-
 void
 session_first_flush(struct session_table *t, const struct session *s, struct record *r)
 {
@@ -308,7 +383,10 @@ session_first_flush(struct session_table *t, const struct session *s, struct rec
 			record_add_int(t->records, r, t->fields.dscp[i], start->dscp[i]);
 	}
 	if ((s->seen & SEEN_VLAN) != 0)
-		flush_vlan(t, start->vlan, r);
+		add_vlan(t, r, start->vlan);
+	for (unsigned i = 0; i < 2; i++)
+		if (unlikely((s->seen & SEEN_OUTER_0 << i) != 0))
+			add_outer(t, r, &session_outer_of(t, s)[i]);
 	if (session_type_of(t, s) != SESSION_ICMP)
 		return;
 	for (unsigned i = 0; i < start->icmp.n_types; i++)

@@ -64,7 +64,9 @@ enum {
 	/* Of overload, for want of a place elsewhere. */
 	SHED_PARSING = 1 << 10,
 	SHED_PAYLOAD = 1 << 11,
-	SHED_BEGAN = 1 << 12, /* while new sessions were refused */
+	SHED_BEGAN = 1 << 12,	/* while new sessions were refused */
+	SEEN_OUTER_0 = 1 << 13, /* session_outer of the direction is what its last packet had */
+	SEEN_OUTER = 1 << 15,	/* they are in use */
 };
 
 /* Counters whose low byte is in the session. */
@@ -115,6 +117,21 @@ _Static_assert(sizeof(struct session_start) == 48, "192 bytes a session: 128 + 4
 
 /* Which fields beside network.vlan.id a VLAN id goes to. */
 enum vlan_kind { VLAN_DOT1Q = 1 << 12, VLAN_DOT1AD = 1 << 13, VLAN_ID_MASK = 0x0fff };
+
+enum { OUTER_TAGS = 6 };
+
+/* What lies around the innermost packet, and VLAN tags beside start.vlan: one cache line for each direction. Touched
+ * only by sessions that have any of it. */
+struct session_outer {
+	uint32_t vni;
+	uint8_t tunnels; /* enum packet_tunnel */
+	uint8_t has_addresses, has_macs;
+	uint8_t padding;
+	uint8_t address[2][16];
+	uint8_t mac[2][6];
+	uint16_t tag[OUTER_TAGS]; /* ids and enum vlan_kind; 0: no more */
+};
+_Static_assert(sizeof(struct session_outer) == 64, "compared as bytes, so without padding, and one cache line");
 
 /* TCP counters that most sessions do not need. */
 enum { TCP_WIDE_URG, TCP_WIDE_ECE, TCP_WIDE_CWR, TCP_WIDE_AE, TCP_WIDE_SRC_ZERO, TCP_WIDE_DST_ZERO, TCP_WIDE_COUNTS };
@@ -207,7 +224,9 @@ struct session_table {
 	struct pool *sessions, *attachments;
 	struct tcp_hold *tcp;
 	struct position_store positions;
-	size_t start_bytes;
+	struct session_outer (*outer)[2]; /* by handle */
+	uint32_t n_outer;		  /* sessions that use theirs */
+	size_t start_bytes, outer_bytes;
 	struct vmem_ahead start_ahead;
 
 	struct protocol_row protocol[PACKET_PROTOCOLS_MAX];
@@ -242,6 +261,12 @@ static inline struct session_start *
 session_start_of(const struct session_table *t, const struct session *s)
 {
 	return &t->start[s - t->session];
+}
+
+static inline struct session_outer *
+session_outer_of(const struct session_table *t, const struct session *s)
+{
+	return t->outer[s - t->session];
 }
 
 /* NULL: the session has none. */

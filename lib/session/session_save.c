@@ -214,6 +214,10 @@ end(struct session_table *t, struct session *s)
 		session_unname(t, session_attached(t, s));
 		pool_put(t->attachments, s->attachment);
 	}
+	if (unlikely((s->seen & SEEN_OUTER) != 0)) {
+		t->n_outer--;
+		POISON(session_outer_of(t, s), sizeof(*t->outer));
+	}
 	pool_put(t->sessions, handle);
 	POISON(start, sizeof(*start));
 }
@@ -274,6 +278,8 @@ carry(struct session_table *t, struct session *s, const struct record *from)
 		return;
 	session_record_put(t, s, r);
 	s->flags |= SESSION_IN_RECORD;
+	/* Not all of it may have been carried. */
+	s->seen &= (uint16_t) ~(3 * SEEN_OUTER_0);
 }
 
 static void
