@@ -38,24 +38,18 @@ packet_reset(struct packet *p)
 	p->ethernet_offset = p->outer_ethernet_offset = PACKET_NO_OFFSET;
 }
 
-void
-packet_set_transport(struct packet *p, const struct cursor *c)
-{
-	p->transport_offset = p->payload_offset = packet_offset(p, c);
-	p->transport_bytes = p->payload_bytes = (uint32_t)cursor_left(c);
-}
-
 enum packet_verdict
-packet_decode_ethertype(const struct decode_conf *conf, struct packet *p, uint16_t ethertype, struct cursor c)
+packet_decode_ethertype_in(const struct decode_conf *conf, struct packet *p, uint16_t ethertype, struct span in)
 {
+	struct cursor c = span_cursor(in);
 	packet_handler handle;
 
 	if (++p->dispatches > PACKET_DISPATCH_MAX)
 		return PACKET_CORRUPT;
 	if (ethertype == ETHERTYPE_IPV4)
-		return packet_decode_ipv4(conf, p, c);
+		return packet_decode_ipv4_in(conf, p, in);
 	if (ethertype == ETHERTYPE_IPV6)
-		return packet_decode_ipv6(conf, p, c);
+		return packet_decode_ipv6_in(conf, p, in);
 
 	packet_set_transport(p, &c);
 	handle = conf->ethertype[conf->ethertype_slot[ethertype]];
@@ -63,8 +57,9 @@ packet_decode_ethertype(const struct decode_conf *conf, struct packet *p, uint16
 }
 
 enum packet_verdict
-packet_decode_ip_protocol(const struct decode_conf *conf, struct packet *p, uint8_t protocol, struct cursor c)
+packet_decode_ip_protocol_in(const struct decode_conf *conf, struct packet *p, uint8_t protocol, struct span in)
 {
+	struct cursor c = span_cursor(in);
 	packet_handler handle;
 
 	if (++p->dispatches > PACKET_DISPATCH_MAX)
@@ -73,7 +68,7 @@ packet_decode_ip_protocol(const struct decode_conf *conf, struct packet *p, uint
 	if (protocol == IP_PROTOCOL_TCP)
 		return packet_decode_tcp(conf, p);
 	if (protocol == IP_PROTOCOL_UDP)
-		return packet_decode_udp(conf, p, c);
+		return packet_decode_udp(conf, p, in);
 
 	handle = conf->ip_protocol[protocol];
 	return handle != NULL ? handle(conf, p, c) : packet_unknown_ip_protocol(conf, p, protocol);

@@ -68,9 +68,29 @@ const struct drop_ips *decode_conf_exchange_drop_ips(struct decode_conf *, const
  * trimEthernetPadding it also shortens captured_bytes and wire_bytes. */
 enum packet_verdict packet_decode(const struct decode_conf *, struct packet *);
 
+/* The bytes of a cursor on their way from one header to the next, in two registers. A struct cursor is passed on the
+ * stack, and who passes it on copies it by loads wider than the stores of its members, which each time wait for those
+ * to reach the cache: 60 ns for four tunnels. */
+struct span {
+	const uint8_t *bytes;
+	size_t size;
+};
+
+static inline struct span
+span_of(struct cursor c)
+{
+	return (struct span){c.p, cursor_left(&c)};
+}
+
+enum packet_verdict packet_decode_ethertype_in(const struct decode_conf *, struct packet *, uint16_t ethertype,
+					       struct span);
+
 /* For handlers of tunnels and of protocols that carry others. */
-enum packet_verdict packet_decode_ethertype(const struct decode_conf *, struct packet *, uint16_t ethertype,
-					    struct cursor);
+static inline enum packet_verdict
+packet_decode_ethertype(const struct decode_conf *conf, struct packet *p, uint16_t ethertype, struct cursor c)
+{
+	return packet_decode_ethertype_in(conf, p, ethertype, span_of(c));
+}
 enum packet_verdict packet_decode_ethernet(const struct decode_conf *, struct packet *, struct cursor);
 enum packet_verdict packet_decode_ipv4(const struct decode_conf *, struct packet *, struct cursor);
 enum packet_verdict packet_decode_ipv6(const struct decode_conf *, struct packet *, struct cursor);

@@ -151,6 +151,12 @@ packet_offset(const struct packet *p, const struct cursor *c)
 	return (uint32_t)(c->p - p->data);
 }
 
+static inline struct cursor
+span_cursor(struct span s)
+{
+	return cursor_make(s.bytes, s.size);
+}
+
 /* The captured bytes from 'offset' on. */
 static inline struct cursor
 packet_from(const struct packet *p, uint32_t offset)
@@ -211,18 +217,30 @@ enum packet_verdict packet_decode_general(const struct decode_conf *, struct pac
 /* The shorter path. False: not one of its packets, or not a good one; the decode members are then undefined. */
 bool packet_decode_fast(const struct decode_conf *, struct packet *);
 
-/* What follows an IP header; the cursor ends with the IP packet. p->transport_offset and _bytes are set. */
-enum packet_verdict packet_decode_ip_protocol(const struct decode_conf *, struct packet *, uint8_t protocol,
-					      struct cursor);
+/* What follows an IP header; it ends with the IP packet. */
+enum packet_verdict packet_decode_ip_protocol_in(const struct decode_conf *, struct packet *, uint8_t protocol,
+						 struct span);
+static inline enum packet_verdict
+packet_decode_ip_protocol(const struct decode_conf *conf, struct packet *p, uint8_t protocol, struct cursor c)
+{
+	return packet_decode_ip_protocol_in(conf, p, protocol, span_of(c));
+}
 enum packet_verdict packet_decode_tcp(const struct decode_conf *, struct packet *);
-enum packet_verdict packet_decode_udp(const struct decode_conf *, struct packet *, struct cursor);
+enum packet_verdict packet_decode_udp(const struct decode_conf *, struct packet *, struct span);
+enum packet_verdict packet_decode_ipv4_in(const struct decode_conf *, struct packet *, struct span);
+enum packet_verdict packet_decode_ipv6_in(const struct decode_conf *, struct packet *, struct span);
 
 /* An IP header whose lengths are right: 'bytes' with its payload. Cuts the padding behind an outermost one if asked to.
  */
 void packet_ip_accept(const struct decode_conf *, struct packet *, uint8_t version, uint32_t offset, uint32_t bytes);
 
 /* Sets p->transport_* to the cursor and the payload to all of it. */
-void packet_set_transport(struct packet *, const struct cursor *);
+static inline void
+packet_set_transport(struct packet *p, const struct cursor *c)
+{
+	p->transport_offset = p->payload_offset = packet_offset(p, c);
+	p->transport_bytes = p->payload_bytes = (uint32_t)cursor_left(c);
+}
 
 /* A type without handler: a session where saveUnknownPackets says so, else the verdict. */
 enum packet_verdict packet_unknown_ethertype(const struct decode_conf *, struct packet *, uint16_t ethertype);

@@ -39,8 +39,9 @@ packet_ip_accept(const struct decode_conf *conf, struct packet *p, uint8_t versi
 }
 
 enum packet_verdict
-packet_decode_ipv4(const struct decode_conf *conf, struct packet *p, struct cursor c)
+packet_decode_ipv4_in(const struct decode_conf *conf, struct packet *p, struct span in)
 {
+	struct cursor c = span_cursor(in);
 	uint32_t offset = packet_offset(p, &c), total_bytes, header_bytes;
 	const struct drop_ips *drops = packet_drop_ips(conf);
 	struct cursor datagram = c;
@@ -69,4 +70,10 @@ packet_decode_ipv4(const struct decode_conf *conf, struct packet *p, struct curs
 			return PACKET_UNKNOWN_IP;
 	}
 	return packet_decode_ip_protocol(conf, p, header[9], datagram);
+}
+
+enum packet_verdict
+packet_decode_ipv4(const struct decode_conf *conf, struct packet *p, struct cursor c)
+{
+	return packet_decode_ipv4_in(conf, p, span_of(c));
 }

@@ -19,8 +19,9 @@ is_extension(uint8_t next_header)
 }
 
 enum packet_verdict
-packet_decode_ipv6(const struct decode_conf *conf, struct packet *p, struct cursor c)
+packet_decode_ipv6_in(const struct decode_conf *conf, struct packet *p, struct span in)
 {
+	struct cursor c = span_cursor(in);
 	uint32_t offset = packet_offset(p, &c), payload_bytes;
 	const uint8_t *header = cursor_take(&c, IPV6_HEADER_BYTES);
 	const struct drop_ips *drops = packet_drop_ips(conf);
@@ -53,4 +54,10 @@ packet_decode_ipv6(const struct decode_conf *conf, struct packet *p, struct curs
 		return conf->keep_ipv6_fragments ? PACKET_UNKNOWN_IP : PACKET_FRAGMENT;
 	}
 	return packet_decode_ip_protocol(conf, p, p->ip_protocol, c);
+}
+
+enum packet_verdict
+packet_decode_ipv6(const struct decode_conf *conf, struct packet *p, struct cursor c)
+{
+	return packet_decode_ipv6_in(conf, p, span_of(c));
 }

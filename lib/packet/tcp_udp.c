@@ -65,9 +65,34 @@ udp_port_handler(const struct decode_conf *conf, uint16_t port)
 	return NULL;
 }
 
+/* What a handler changes and may have to give back. */
+struct udp_outer {
+	uint32_t transport_offset, transport_bytes, payload_offset, payload_bytes, data_bytes;
+	uint16_t ip_offset, outer_ip_offset;
+	uint8_t ip_version, traffic_class, hop_limit, outer_ip_version;
+};
+
+static struct udp_outer
+udp_keep(const struct packet *p)
+{
+	return (struct udp_outer){
+		.transport_offset = p->transport_offset,
+		.transport_bytes = p->transport_bytes,
+		.payload_offset = p->payload_offset,
+		.payload_bytes = p->payload_bytes,
+		.data_bytes = p->data_bytes,
+		.ip_offset = p->ip_offset,
+		.outer_ip_offset = p->outer_ip_offset,
+		.ip_version = p->ip_version,
+		.traffic_class = p->traffic_class,
+		.hop_limit = p->hop_limit,
+		.outer_ip_version = p->outer_ip_version,
+	};
+}
+
 /* The outer headers again, after a handler gave the datagram back. */
 static void
-udp_restore(struct packet *p, const struct packet *outer)
+udp_restore(struct packet *p, const struct udp_outer *outer)
 {
 	p->ip_version = outer->ip_version;
 	p->ip_offset = outer->ip_offset;
@@ -83,8 +108,9 @@ udp_restore(struct packet *p, const struct packet *outer)
 }
 
 enum packet_verdict
-packet_decode_udp(const struct decode_conf *conf, struct packet *p, struct cursor c)
+packet_decode_udp(const struct decode_conf *conf, struct packet *p, struct span in)
 {
+	struct cursor c = span_cursor(in);
 	uint32_t available_bytes = (uint32_t)cursor_left(&c);
 	uint16_t source_port = cursor_be16(&c), destination_port = cursor_be16(&c), length = cursor_be16(&c);
 	packet_handler handle;
@@ -99,7 +125,7 @@ packet_decode_udp(const struct decode_conf *conf, struct packet *p, struct curso
 
 	handle = udp_port_handler(conf, destination_port);
 	if (unlikely(handle != NULL) && p->payload_bytes > 8) {
-		struct packet outer = *p;
+		struct udp_outer outer = udp_keep(p);
 		enum packet_verdict verdict;
 
 		p->data_bytes = 0;
