@@ -142,6 +142,7 @@ feed(struct worker_payload *w, struct session *s, const struct session_chunk *ch
 		.session = s,
 		.slot = session_slot(w->sessions, s),
 		.skip = session_skip(w->sessions, s),
+		.is_heard = worker_tap_chunk(w->streams, w->sessions, s, chunk),
 		.time_ns = chunk->time_ns,
 		.bytes = chunk->bytes,
 		.missing = chunk->missing,
@@ -151,9 +152,7 @@ feed(struct worker_payload *w, struct session *s, const struct session_chunk *ch
 		.sctp_protocol = chunk->sctp_protocol,
 	};
 
-	bool is_heard = worker_tap_chunk(w->streams, w->sessions, s, chunk);
-
-	return parsing_feed(w->parsing, &in) || is_heard;
+	return parsing_feed(w->parsing, &in) || in.is_heard;
 }
 
 void

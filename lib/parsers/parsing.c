@@ -401,7 +401,7 @@ skip_chunk(struct parsed_session *session, const struct parsing_chunk *chunk)
 static void
 offer_skip(struct parsed_session *session, const struct parsing_chunk *chunk)
 {
-	if (session->skip == NULL || chunk->transport == 0)
+	if (session->skip == NULL || chunk->transport == 0 || chunk->is_heard)
 		return;
 	for (unsigned d = 0; d < 2; d++) {
 		uint64_t size = unwanted(session, d);
@@ -454,7 +454,8 @@ parsing_feed(struct parsing *p, const struct parsing_chunk *chunk)
 		offer_skip(session, chunk);
 		return true;
 	}
-	session_release(p, chunk->slot);
+	if (!chunk->is_heard)
+		session_release(p, chunk->slot);
 	return false;
 }
 

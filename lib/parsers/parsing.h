@@ -76,13 +76,15 @@ struct parsing_chunk {
 	uint64_t time_ns;
 	struct cursor bytes;
 	uint32_t missing; /* bytes before 'bytes' that will never come; then 'bytes' may be empty */
+	bool is_heard;	  /* somebody else wants every byte of the session: nothing is kept back, and *slot stays */
 	uint8_t direction;
 	uint8_t transport;	/* enum shrike_transport; 0: a session of 'protocol' */
 	uint8_t protocol;	/* packet_protocol() id, for rules with 'session' */
 	uint32_t sctp_protocol; /* payload protocol of an SCTP message, for rules to come */
 };
 
-/* False: nobody wants more of this session, *slot is NULL again, and no further chunk need be fed. */
+/* False: nobody wants more of this session, *slot is NULL again (unless 'is_heard'), and no further chunk need be fed;
+ * those that are fed all the same while *slot is there do nothing. */
 bool parsing_feed(struct parsing *, const struct parsing_chunk *);
 
 /* True when a session of this packet protocol (by name) has parsers that want its packets. At start only. */

@@ -406,6 +406,55 @@ TEST(bytes_that_a_parser_skips_do_not_reach_it)
 	tear_down(&f);
 }
 
+/* Somebody listens to the session's stream. */
+static bool
+feed_heard(struct fixture *f, uint32_t skip[2], const char *text)
+{
+	const struct parsing_chunk chunk = {.session = f,
+					    .slot = &f->slot,
+					    .skip = skip,
+					    .is_heard = true,
+					    .transport = SHRIKE_TCP,
+					    .bytes = cursor_make(text, strlen(text))};
+
+	return parsing_feed(f->parsing, &chunk);
+}
+
+TEST(of_a_session_that_is_heard_nothing_is_kept_back)
+{
+	uint32_t skip[2] = {0};
+	struct fixture f;
+
+	set_up(&f, MEMORY_BYTES);
+	EXPECT(feed_heard(&f, skip, "\x01T\nskip\n"));
+	EXPECT_EQ(skip[0] + skip[1], 0);
+	EXPECT(feed_heard(&f, skip, "0123456789more\n"));
+	EXPECT_STR(calls[1].bytes, "more\n");
+	/* Nobody listens any more. */
+	EXPECT(parsing_feed(f.parsing, &(struct parsing_chunk){.session = &f,
+							       .slot = &f.slot,
+							       .skip = skip,
+							       .transport = SHRIKE_TCP,
+							       .bytes = cursor_make("skip\n", 5)}));
+	EXPECT_EQ(skip[0], 10);
+	tear_down(&f);
+}
+
+TEST(what_is_over_for_all_parsers_does_not_begin_again_when_it_is_heard)
+{
+	uint32_t skip[2] = {0};
+	struct fixture f;
+
+	set_up(&f, MEMORY_BYTES);
+	EXPECT(feed(&f, SHRIKE_TCP, 1, "nothing"));
+	EXPECT(!feed_heard(&f, skip, "\x01T\ndone\n"));
+	EXPECT_EQ(n_calls, 1);
+	feed_heard(&f, skip, "\x01T\nwould match\n");
+	EXPECT_EQ(n_calls, 1);
+	EXPECT_EQ(skip[0] + skip[1], 0);
+	tear_down(&f);
+}
+
 TEST(sessions_of_a_packet_protocol_are_parsed_packet_by_packet)
 {
 	struct fixture f;
