@@ -11,10 +11,11 @@
  *           under that id (RECORD.md 7).
  *
  * "http"    one request or response of HTTP/1 or of HTTP/2 in the clear. A JSON object on one line, '\n', and then the
- *           body's first bytes: after the transfer coding "chunked" and the frames of HTTP/2 have been taken off, before
- *           any content coding is undone (RFC 9112 7.1, RFC 9113 6.1, RFC 9110 8.4). That is what "curl --raw" less its
- *           chunks, or "curl" without "--compressed", writes into a file: a gzip body is still gzip. Where several
- *           messages are under way on a connection, they come in the order in which they end.
+ *           body's first bytes: without the framing of chunks or of HTTP/2's frames, and before any content coding is
+ *           undone (RFC 9112 7.1, RFC 9113 6.1, RFC 9110 8.4). "curl" without "--compressed" writes the same into a
+ *           file: a gzip body is still gzip. Messages come in the order in which they end; a response without a length
+ *           ends when its session is saved. What goes through a tunnel (CONNECT) is said, too, though its record has
+ *           nothing of it; what follows an upgrade to WebSocket is no HTTP. Members of the object:
  *             "firstPacket"   of the session, ms since 1970; with "network" and the two ends it finds the record
  *             "source", "destination"   {"ip":"10.0.0.1", "port":40000} of the session
  *             "ipProtocol"    6
@@ -41,7 +42,8 @@
  *             "sequence"      TCP sequence number of the first byte
  *             "missing"       bytes before it that were lost on the way to the sensor (0: none)
  *             "bytes"         how many follow
- *           Sessions whose parsers have finished before somebody subscribes are not begun again.
+ *           Sessions whose parsers have finished before somebody subscribes are not begun again; of others the rest of
+ *           what the parsers were passing over just then (a large body) is not said, which "sequence" shows.
  *
  * Texts in JSON are UTF-8; bytes that are not are taken as Latin-1.
  *

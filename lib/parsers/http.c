@@ -118,6 +118,12 @@ static const char *const calls[] = {
 
 /* ---- Messages */
 
+static const http_parser_settings *
+callbacks(const struct http_call *call)
+{
+	return call->state->in_tunnel ? &http_tunnel_callbacks : &http_callbacks;
+}
+
 /* What the side keeps of a message goes; phase and kind stay. */
 static void
 message_clear(struct http_call *call)
@@ -155,7 +161,8 @@ message_begin(struct http_call *call, enum http_kind kind)
 	side->phase = PHASE_MESSAGE;
 	side->in_headers = true;
 	http_tap_begin(call);
-	http_tell_message(call, SHRIKE_HTTP_BEGIN);
+	if (!call->state->in_tunnel)
+		http_tell_message(call, SHRIKE_HTTP_BEGIN);
 }
 
 /* A request line is whole in 'side->line'. */
@@ -261,7 +268,7 @@ response_begins(struct http_call *call, struct cursor *in)
 	http_text_clear(call->ctx, &side->line);
 	message_begin(call, KIND_RESPONSE);
 	side->machine.data = call;
-	(void)http_parser_execute(&side->machine, &http_callbacks, version, size);
+	(void)http_parser_execute(&side->machine, callbacks(call), version, size);
 	return true;
 }
 
@@ -284,7 +291,36 @@ start_continue(struct http_call *call, struct cursor *in)
 		request_begin(call);
 }
 
+/* Of the record that is about to be closed. */
+static void
+emit_counts(struct shrike_ctx *ctx, struct http_state *state)
+{
+	for (unsigned i = 0; i < HTTP_COUNTED_METHODS; i++)
+		if (state->method_count[i] > 0)
+			shrike_emit_int(ctx, F_METHOD_COUNT + i, state->method_count[i]);
+	memset(state->method_count, 0, sizeof(state->method_count));
+}
+
 /* ---- What follows a message */
+
+/* For those who listen (http_tunnel.c). What the client has sent before the answer is not among it. */
+static void
+tunnel_listen(struct http_call *call)
+{
+	struct http_state *state = call->state;
+
+	emit_counts(call->ctx, state);
+	state->in_tunnel = true;
+	state->connect_waits = false;
+	state->waiting = 0;
+	state->waiting_heads = 0;
+	state->waiting_lost = false;
+	for (unsigned i = 0; i < 2; i++) {
+		state->side[i].kind = KIND_UNKNOWN;
+		if (state->side[i].phase == PHASE_CONNECT)
+			state->side[i].phase = PHASE_START;
+	}
+}
 
 /* A 2xx answer to CONNECT: what either side sends from here on is something else (RFC 9110 9.3.6). */
 static void
@@ -292,16 +328,27 @@ tunnel_begin(struct http_call *call, struct cursor *in)
 {
 	unsigned client = 1 - call->direction;
 
+	if (call->state->in_tunnel) { /* one in the other: that is far enough */
+		call->state->done = true;
+		return;
+	}
 	if (call->state->side[client].phase == PHASE_CONNECT)
 		shrike_reclassify_next(call->ctx, client);
 	shrike_reclassify(call->ctx, *in);
-	call->state->done = true;
+	if (feed_is_wanted(call->local->taps.feed))
+		tunnel_listen(call);
+	else
+		call->state->done = true;
 }
 
 /* 101 (RFC 9110 7.8). WebSocket frames that came with it in one chunk are not looked at, as in the reference. */
 static void
 protocol_switched(struct http_call *call, struct cursor *in)
 {
+	if (call->state->in_tunnel) {
+		call->state->done = true;
+		return;
+	}
 	if (call->state->h2c_offered) {
 		shrike_reclassify_next(call->ctx, 1 - call->direction);
 		shrike_reclassify(call->ctx, *in);
@@ -341,7 +388,8 @@ static void
 connect_continue(struct http_call *call, struct cursor *in)
 {
 	call->side->phase = PHASE_STOPPED;
-	shrike_reclassify(call->ctx, *in);
+	if (!call->state->in_tunnel)
+		shrike_reclassify(call->ctx, *in);
 }
 
 /* ---- Bytes */
@@ -387,7 +435,7 @@ message_continue(struct http_call *call, struct cursor *in)
 	enum http_errno reason;
 
 	side->machine.data = call;
-	size = http_parser_execute(&side->machine, &http_callbacks, (const char *)in->p, size);
+	size = http_parser_execute(&side->machine, callbacks(call), (const char *)in->p, size);
 	cursor_skip(in, size);
 	reason = HTTP_PARSER_ERRNO(&side->machine);
 	if (reason == HPE_PAUSED)
@@ -470,16 +518,6 @@ call_make(struct shrike_ctx *ctx, unsigned direction)
 				  .direction = direction};
 }
 
-/* Of the record that is about to be closed. */
-static void
-emit_counts(struct shrike_ctx *ctx, struct http_state *state)
-{
-	for (unsigned i = 0; i < HTTP_COUNTED_METHODS; i++)
-		if (state->method_count[i] > 0)
-			shrike_emit_int(ctx, F_METHOD_COUNT + i, state->method_count[i]);
-	memset(state->method_count, 0, sizeof(state->method_count));
-}
-
 static enum shrike_verdict
 call_end(struct http_call *call)
 {
@@ -504,7 +542,7 @@ skip_body(struct http_call *call)
 
 	if (side->phase != PHASE_MESSAGE || side->in_headers || side->body_announced == BODY_LENGTH_UNKNOWN ||
 	    !(side->gap_in_body || side->body.given_up) || side->machine.content_length <= 1 ||
-	    shrike_has_listener(call->ctx, CALL_BODY) || side->tap.number != 0)
+	    shrike_has_listener(call->ctx, CALL_BODY) || side->tap.number != 0 || call->state->in_tunnel)
 		return;
 	shrike_skip(call->ctx, side->machine.content_length - 1);
 	side->machine.content_length = 1;
@@ -581,7 +619,7 @@ http_save(struct shrike_ctx *ctx, bool is_final)
 		if (call.side->phase != PHASE_MESSAGE)
 			continue;
 		call.side->machine.data = &call;
-		(void)http_parser_execute(&call.side->machine, &http_callbacks, NULL, 0);
+		(void)http_parser_execute(&call.side->machine, callbacks(&call), NULL, 0);
 		side_stop(&call);
 	}
 	emit_counts(ctx, shrike_state(ctx));

@@ -178,8 +178,6 @@ request_answered(struct http_state *state)
 
 /* ---- A header block is whole */
 
-enum { BODY_AS_SENT = 0, BODY_NONE = 1, BODY_NONE_AND_UPGRADE = 2 }; /* what the library wants to hear */
-
 static void
 block_end(struct http_call *call)
 {
@@ -196,21 +194,42 @@ block_end(struct http_call *call)
 		side->body_announced = side->machine.content_length;
 }
 
+enum http_body_verdict
+http_request_body(struct http_call *call)
+{
+	if (call->side->method == METHOD_CONNECT) {
+		call->state->connect_waits = true;
+		return BODY_NONE_AND_UPGRADE;
+	}
+	request_waits(call->state, call->side->method == METHOD_HEAD);
+	return BODY_AS_SENT;
+}
+
+enum http_body_verdict
+http_response_body(struct http_call *call)
+{
+	unsigned status = call->side->machine.status_code;
+	bool is_head;
+
+	if (call->state->connect_waits && status / 100 == 2)
+		return BODY_NONE_AND_UPGRADE;
+	if (status == 101)
+		return BODY_NONE_AND_UPGRADE;
+	/* RFC 9112 6.3: these end at the blank line, whatever length they announce. */
+	if (status / 100 == 1)
+		return BODY_NONE;
+	is_head = !call->state->connect_waits && request_answered(call->state);
+	return is_head || status == 204 || status == 304 ? BODY_NONE : BODY_AS_SENT;
+}
+
 static int
 request_headers(struct http_call *call)
 {
-	struct http_side *side = call->side;
-
 	http_emit_request(call);
 	http_emit_collected(call);
 	http_tell_message(call, SHRIKE_HTTP_HEADERS_COMPLETE);
 	block_end(call);
-	if (side->method == METHOD_CONNECT) {
-		call->state->connect_waits = true;
-		return BODY_NONE_AND_UPGRADE;
-	}
-	request_waits(call->state, side->method == METHOD_HEAD);
-	return BODY_AS_SENT;
+	return http_request_body(call);
 }
 
 /* An answer to a request line that was refused (PHASE_STOPPED, with its line kept). */
@@ -231,23 +250,12 @@ answered_refused(struct http_call *call)
 static int
 response_headers(struct http_call *call)
 {
-	unsigned status = call->side->machine.status_code;
-	bool is_head;
-
 	http_emit_response(call);
 	http_emit_collected(call);
 	answered_refused(call);
 	http_tell_message(call, SHRIKE_HTTP_HEADERS_COMPLETE);
 	block_end(call);
-	if (call->state->connect_waits && status / 100 == 2)
-		return BODY_NONE_AND_UPGRADE;
-	if (status == 101)
-		return BODY_NONE_AND_UPGRADE;
-	/* RFC 9112 6.3: these end at the blank line, whatever length they announce. */
-	if (status / 100 == 1)
-		return BODY_NONE;
-	is_head = !call->state->connect_waits && request_answered(call->state);
-	return is_head || status == 204 || status == 304 ? BODY_NONE : BODY_AS_SENT;
+	return http_response_body(call);
 }
 
 static int

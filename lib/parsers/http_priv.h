@@ -7,7 +7,8 @@
  * http_field.c     single header fields, the conf's sections, cookies
  * http_target.c    path, query, protocols known by their path
  * http_text.c      a text that arrives in pieces
- * http_tap.c       whole messages for those who listen to them */
+ * http_tap.c       whole messages for those who listen to them
+ * http_tunnel.c    those inside a tunnel */
 #ifndef HTTP_PRIV_H
 #define HTTP_PRIV_H
 
@@ -178,6 +179,7 @@ struct http_state {
 	bool waiting_lost; /* more than can be remembered */
 	uint8_t request_direction;
 	bool begun, done, connect_waits, websocket_offered, h2c_offered;
+	bool in_tunnel; /* nothing is recorded any more, somebody listens */
 };
 
 /* One call: what the callbacks of the library get. */
@@ -211,6 +213,15 @@ http_side_target(const struct http_side *side)
 
 extern const http_parser_settings http_callbacks;
 void http_tell_message(struct http_call *, enum shrike_http_event); /* to plugins */
+
+enum http_body_verdict { BODY_AS_SENT = 0, BODY_NONE = 1, BODY_NONE_AND_UPGRADE = 2 }; /* the library's numbers */
+/* Of a header block that is whole; to be asked once. */
+enum http_body_verdict http_request_body(struct http_call *);
+enum http_body_verdict http_response_body(struct http_call *);
+
+/* ---- Messages inside a tunnel (http_tunnel.c) */
+
+extern const http_parser_settings http_tunnel_callbacks;
 
 /* ---- Whole messages for listeners (http_tap.c): nothing is done for a message that began when nobody listened. */
 

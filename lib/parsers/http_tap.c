@@ -8,6 +8,8 @@ http_tap_begin(struct http_call *call)
 	struct message_taps *taps = &call->local->taps;
 	struct cursor line;
 
+	if (side->kind == KIND_REQUEST && side->major >= 2)
+		return; /* HTTP/2's preface is no request (RFC 9113 3.4) */
 	message_tap_begin(call->ctx, taps, &side->tap, call->direction, side->kind == KIND_REQUEST, 0);
 	if (side->kind != KIND_REQUEST)
 		return;
