@@ -1,9 +1,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "export_fixture.h"
 
@@ -154,6 +156,60 @@ TEST(a_file_that_is_large_enough_is_renamed_and_no_line_is_lost)
 	EXPECT(all_once(seen, BATCHES * ROWS));
 	EXPECT(stat(fixture_path(&f, "lines/s.ndjson"), &st) == 0 && st.st_size < 2 << 20);
 	free(seen);
+	fixture_fini(&f);
+}
+
+/* In a process of its own, whose clock is 61 s ahead. 0: it went well, 1: not, 2: this kernel or user may not. */
+static int
+maintain_later(const struct sink_kind *kind, void *sink)
+{
+	static const char offset[] = "monotonic 61 0";
+	int fd, status = 0;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWTIME) != 0)
+		return 2;
+	fd = open("/proc/self/timens_offsets", O_WRONLY);
+	if (fd < 0 || write(fd, offset, sizeof(offset) - 1) != (ssize_t)sizeof(offset) - 1)
+		return 2;
+	close(fd);
+	pid = fork();
+	if (pid == 0)
+		_exit(kind->maintain(sink, false) != 0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+TEST(a_file_that_is_old_enough_is_renamed_though_no_record_comes)
+{
+	const struct sink_kind *kind = fixture_kind("ndjson");
+	static uint8_t seen[1000];
+	int status = 0;
+	unsigned n_files;
+	struct fixture f;
+	pid_t pid;
+	void *s;
+
+	memset(seen, 0, sizeof(seen));
+	REQUIRE(fixture_init(&f, (const char *[]){"ndjsonMaxTimeM=1", NULL}));
+	s = open_sink(&f, NULL);
+	REQUIRE(s != NULL);
+	EXPECT_EQ(made_write(kind, s, 1, 100), 0);
+	EXPECT_EQ(kind->maintain(s, false), 0);
+	EXPECT_EQ(read_folder(&f, seen, 1000, &n_files), 0);
+	EXPECT_EQ(n_files, 1);
+	pid = fork();
+	if (pid == 0)
+		_exit(maintain_later(kind, s));
+	REQUIRE(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	if (WEXITSTATUS(status) != 2) {
+		EXPECT_EQ(WEXITSTATUS(status), 0);
+		EXPECT_EQ(made_write(kind, s, 101, 100), 0);
+		memset(seen, 0, sizeof(seen));
+		EXPECT_EQ(read_folder(&f, seen, 1000, &n_files), 0);
+		EXPECT_EQ(n_files, 2);
+		EXPECT(all_once(seen, 200));
+	}
+	kind->destroy(s);
 	fixture_fini(&f);
 }
 
