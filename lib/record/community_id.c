@@ -3,10 +3,18 @@
  * SHA-1 over seed, addresses, protocol and ports, the lower endpoint first. ICMP has its type and the type of the
  * answer in place of ports. One difference from the public definition, which the reference has and so do we: for ICMP
  * types without an answer the definition leaves the direction as it is; here the lower address comes first all the
- * same, and type and code change places with it. */
+ * same, and type and code change places with it.
+ *
+ * What is hashed always fits into one block with its padding. SHA1_Transform() is OpenSSL's code for a block, and
+ * nothing else: the calls that replace it since 3.0 cost three times as much as the hash, 120 ns of each document. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
+
+#include <rte_byteorder.h>
+
 #include "document_priv.h"
 
-enum { IP_PROTOCOL_ICMP = 1, IP_PROTOCOL_ICMPV6 = 58, SHA1_BYTES = 20 };
+enum { IP_PROTOCOL_ICMP = 1, IP_PROTOCOL_ICMPV6 = 58, INPUT_BYTES_MAX = 40 };
 
 /* Types that answer each other. */
 static const uint8_t icmp_pairs[][2] = {{0, 8}, {9, 10}, {13, 14}, {15, 16}, {17, 18}};
@@ -39,7 +47,7 @@ port_numbers(const struct record_summary *s, uint16_t port[2])
 
 /* The hashed bytes; returns how many. */
 static size_t
-hash_input(const struct record_summary *s, uint8_t out[40])
+hash_input(const struct record_summary *s, uint8_t out[INPUT_BYTES_MAX])
 {
 	size_t skip = s->ip_version == 4 ? 12 : 0, size = 16 - skip;
 	int order = memcmp(s->address[0] + skip, s->address[1] + skip, size);
@@ -63,32 +71,33 @@ hash_input(const struct record_summary *s, uint8_t out[40])
 	return (size_t)(p - out);
 }
 
-void
-community_id_write(EVP_MD_CTX *digest, EVP_MD *sha1, const struct record_summary *s, char out[COMMUNITY_ID_BYTES])
+/* FIPS 180-4, 5.1.1 and 6.1. */
+static void
+sha1_of_one_block(uint8_t block[SHA_CBLOCK], size_t size, uint8_t hash[SHA_DIGEST_LENGTH])
 {
-	uint8_t input[40], hash[EVP_MAX_MD_SIZE];
-	size_t size;
+	SHA_CTX context;
 
-	out[0] = '\0';
-	if (!s->has_community_id || (s->ip_version != 4 && s->ip_version != 6))
-		return;
-	size = hash_input(s, input);
-	if (EVP_DigestInit_ex2(digest, sha1, NULL) != 1 || EVP_DigestUpdate(digest, input, size) != 1 ||
-	    EVP_DigestFinal_ex(digest, hash, NULL) != 1)
-		return;
-	memcpy(out, "1:", 2);
-	*base64_put(out + 2, hash, SHA1_BYTES, false) = '\0';
+	SHA1_Init(&context);
+	block[size] = 0x80;
+	memset(block + size + 1, 0, SHA_CBLOCK - 2 - (size + 1));
+	block[SHA_CBLOCK - 2] = (uint8_t)(8 * size >> 8);
+	block[SHA_CBLOCK - 1] = (uint8_t)(8 * size);
+	SHA1_Transform(&context, block);
+	const uint32_t word[] = {rte_cpu_to_be_32(context.h0), rte_cpu_to_be_32(context.h1),
+				 rte_cpu_to_be_32(context.h2), rte_cpu_to_be_32(context.h3),
+				 rte_cpu_to_be_32(context.h4)};
+	memcpy(hash, word, sizeof(word));
 }
 
 void
 community_id(const struct record_summary *s, char out[COMMUNITY_ID_BYTES])
 {
-	EVP_MD *sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	uint8_t block[SHA_CBLOCK], hash[SHA_DIGEST_LENGTH];
 
 	out[0] = '\0';
-	if (sha1 != NULL && digest != NULL)
-		community_id_write(digest, sha1, s, out);
-	EVP_MD_CTX_free(digest);
-	EVP_MD_free(sha1);
+	if (!s->has_community_id || (s->ip_version != 4 && s->ip_version != 6))
+		return;
+	sha1_of_one_block(block, hash_input(s, block), hash);
+	memcpy(out, "1:", 2);
+	*base64_put(out + 2, hash, sizeof(hash), false) = '\0';
 }

@@ -15,8 +15,10 @@
 enum {
 	DOCUMENT_BYTES_MAX = 64 << 20,
 	ARENA_BLOCK_BYTES = 64 << 10,
-	/* Every key and number of the summary with the most digits it can have are some 1100 bytes. */
-	SUMMARY_BYTES_MAX = 2048,
+	BUFFER_BYTES_MAX = INT32_MAX, /* room for a document of which every byte is escaped */
+	/* Every key and number of the summary with the most digits it can have are some 1100 bytes, and a root id of
+	   which every byte is escaped 800. */
+	SUMMARY_BYTES_MAX = 2048 + JSON_STR_BYTES(DOCUMENT_ID_BYTES),
 };
 
 /* Packets of the first ten seconds of 1970 are moved, or viewers would not find them. */
@@ -63,21 +65,66 @@ static const struct setting document_settings[] = {
 };
 SETTINGS(document, "Session documents", document_settings);
 
-/* The member that is the same in all documents. */
+/* What is in 'json', which is empty then. */
 static int
-node_text_create(struct formatter *f)
+keep_text(struct formatter *f, struct key_text *out)
 {
 	struct json *j = &f->json;
-	const char *node = f->conf.node != NULL ? f->conf.node : "";
-	char *text = arena_alloc(f->texts, 6 * strlen(node) + 2 * KEY_BYTES);
+	char *text = arena_alloc(f->texts, j->size > KEY_BYTES ? j->size : KEY_BYTES);
 
-	json_key(j, "node");
-	json_str(j, node, strlen(node), true);
 	if (text == NULL || j->failed || j->size > UINT16_MAX)
 		return -ENOMEM;
 	memcpy(text, j->text, j->size);
-	f->node = (struct key_text){text, (uint16_t)j->size};
+	*out = (struct key_text){text, (uint16_t)j->size};
+	json_reset(j);
 	return 0;
+}
+
+/* Texts of the configuration: whatever they hold is escaped. */
+static void
+write_conf_member(struct json *j, const char *key, const char *text)
+{
+	json_key(j, key);
+	json_str(j, text, strlen(text), true);
+}
+
+static bool
+is_set(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+static void
+write_event(struct formatter *f)
+{
+	struct json *j = &f->json;
+
+	if (!is_set(f->conf.event_provider) && !is_set(f->conf.event_dataset))
+		return;
+	json_key(j, "event");
+	json_object_begin(j);
+	if (is_set(f->conf.event_provider))
+		write_conf_member(j, "provider", f->conf.event_provider);
+	if (is_set(f->conf.event_dataset))
+		write_conf_member(j, "dataset", f->conf.event_dataset);
+	json_object_end(j);
+	json_bytes(j, ",", 1);
+}
+
+/* The members that are the same in all documents. */
+static int
+fixed_texts_create(struct formatter *f)
+{
+	struct json *j = &f->json;
+	int status;
+
+	write_conf_member(j, "node", f->conf.node != NULL ? f->conf.node : "");
+	json_bytes(j, ",", 1);
+	status = keep_text(f, &f->node);
+	if (status != 0)
+		return status;
+	write_event(f);
+	return keep_text(f, &f->event);
 }
 
 static int
@@ -85,18 +132,16 @@ formatter_init(struct formatter *f)
 {
 	int status;
 
-	json_init(&f->json, DOCUMENT_BYTES_MAX);
+	json_init(&f->json, BUFFER_BYTES_MAX);
 	if (!fields_init())
 		return -EINVAL;
 	f->texts = arena_create(ARENA_BLOCK_BYTES);
 	f->long_text = malloc(RECORD_VALUE_BYTES_MAX);
-	f->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-	f->digest = EVP_MD_CTX_new();
-	if (f->texts == NULL || f->long_text == NULL || f->sha1 == NULL || f->digest == NULL)
+	if (f->texts == NULL || f->long_text == NULL)
 		return -ENOMEM;
 	status = fields_text_create(f);
 	if (status == 0)
-		status = node_text_create(f);
+		status = fixed_texts_create(f);
 	if (status != 0)
 		return status;
 	f->mac[0] = field_find("source.mac");
@@ -130,8 +175,6 @@ formatter_destroy(struct formatter *f)
 	if (f == NULL)
 		return;
 	json_fini(&f->json);
-	EVP_MD_CTX_free(f->digest);
-	EVP_MD_free(f->sha1);
 	arena_destroy(f->texts);
 	free(f->entry);
 	free(f->long_text);
@@ -145,16 +188,28 @@ shown_ms(uint64_t ns)
 	return (ns < least_ns ? ns + least_ns : ns) / NS_PER_MS;
 }
 
+static inline char *
+put_digits(char *p, const char text[JSON_U64_BYTES], size_t size)
+{
+	memcpy(p, text, JSON_U64_BYTES);
+	return p + size;
+}
+
 static char *
 put_times(char *p, const struct record_summary *s)
 {
 	uint64_t first = shown_ms(s->first_ns), last = shown_ms(s->last_ns);
 	uint64_t early = first < last ? first : last, late = first < last ? last : first;
+	char first_text[JSON_U64_BYTES], last_text[JSON_U64_BYTES];
+	size_t first_size = (size_t)(json_put_u64(first_text, first) - first_text);
+	size_t last_size = (size_t)(json_put_u64(last_text, last) - last_text);
+	bool forward = first <= last;
 
-	p = json_put_u64(JSON_PUT(p, "{\"packetRange\":{\"gte\":"), early);
-	p = json_put_u64(JSON_PUT(p, ",\"lte\":"), late);
-	p = json_put_u64(JSON_PUT(p, "},\"firstPacket\":"), first);
-	p = json_put_u64(JSON_PUT(p, ",\"lastPacket\":"), last);
+	p = put_digits(JSON_PUT(p, "{\"packetRange\":{\"gte\":"), forward ? first_text : last_text,
+		       forward ? first_size : last_size);
+	p = put_digits(JSON_PUT(p, ",\"lte\":"), forward ? last_text : first_text, forward ? last_size : first_size);
+	p = put_digits(JSON_PUT(p, "},\"firstPacket\":"), first_text, first_size);
+	p = put_digits(JSON_PUT(p, ",\"lastPacket\":"), last_text, last_size);
 	return json_put_u64(JSON_PUT(p, ",\"length\":"), late - early);
 }
 
@@ -273,148 +328,77 @@ put_data_bytes(char *p, const struct record_summary *s)
 	return json_put_u64(JSON_PUT(p, ",\"segmentCnt\":"), s->segment_count);
 }
 
-/* From one way of writing to the other: the pointer's text becomes the buffer's, and a comma is due. */
-static void
-commit(struct json *j, const char *end)
-{
-	j->size = (size_t)(end - j->text);
-	j->comma = true;
-}
-
+/* Members of an object that has some already. */
 static char *
-end_of(const struct json *j)
+put_macs(struct formatter *f, char *p, unsigned side)
 {
-	return j->text + j->size;
-}
-
-/* What stands between two parts that come from field values always fits into this. */
-static bool
-make_room(struct formatter *f)
-{
-	return json_room(&f->json, SUMMARY_BYTES_MAX);
-}
-
-static void
-write_macs(struct formatter *f, unsigned side)
-{
-	if (values_has(f, f->mac[side]))
-		write_field_values(f, f->mac[side]);
+	if (!values_has(f, f->mac[side]))
+		return p;
+	return put_field_values(f, JSON_PUT(p, ","), f->mac[side]) - 1;
 }
 
 /* The field is network.vlan.id: the only one of this library with two groups. */
-static void
-write_vlan(struct formatter *f)
+static char *
+put_vlan(struct formatter *f, char *p)
 {
-	struct json *j = &f->json;
-
 	if (!values_has(f, f->vlan))
-		return;
-	json_key(j, "vlan");
-	json_object_begin(j);
-	json_key(j, "id-cnt");
-	json_u64(j, f->values[f->vlan].n);
-	json_key(j, "id");
-	write_field_array(f, f->vlan);
-	json_object_end(j);
+		return p;
+	p = json_put_u64(JSON_PUT(p, ",\"vlan\":{\"id-cnt\":"), f->values[f->vlan].n);
+	return JSON_PUT(put_field_array(f, JSON_PUT(p, ",\"id\":"), f->vlan), "}");
 }
 
-static void
-write_summary(struct formatter *f, const struct record_summary *s, const char *community)
+static char *
+put_summary(struct formatter *f, char *p, const struct record_summary *s, const char *community)
 {
-	struct json *j = &f->json;
-	char *p;
-
-	if (!make_room(f))
-		return;
-	p = put_head(end_of(j), s);
-	commit(j, put_side(JSON_PUT(p, ",\"source\":"), s, 0));
-	write_macs(f, 0);
-	if (!make_room(f))
-		return;
-	commit(j, put_side(JSON_PUT(end_of(j), "},\"destination\":"), s, 1));
-	write_macs(f, 1);
-	if (!make_room(f))
-		return;
-	commit(j, put_network(JSON_PUT(end_of(j), "}"), s, community));
-	write_vlan(f);
-	if (!make_room(f))
-		return;
-	commit(j, put_data_bytes(end_of(j), s));
+	p = put_side(JSON_PUT(put_head(p, s), ",\"source\":"), s, 0);
+	p = put_side(JSON_PUT(put_macs(f, p, 0), "},\"destination\":"), s, 1);
+	p = put_network(JSON_PUT(put_macs(f, p, 1), "}"), s, community);
+	return JSON_PUT(put_data_bytes(put_vlan(f, p), s), ",");
 }
 
-/* Texts of the configuration: whatever they hold is escaped. */
-static void
-write_conf_text(struct json *j, const char *text)
+static char *
+put_root(struct formatter *f, char *p, const struct record *r, const struct document *d)
 {
-	json_str(j, text, strlen(text), true);
-}
-
-static bool
-is_set(const char *text)
-{
-	return text != NULL && text[0] != '\0';
-}
-
-static void
-write_event(struct formatter *f)
-{
-	struct json *j = &f->json;
-
-	if (!is_set(f->conf.event_provider) && !is_set(f->conf.event_dataset))
-		return;
-	json_key(j, "event");
-	json_object_begin(j);
-	if (is_set(f->conf.event_provider)) {
-		json_key(j, "provider");
-		write_conf_text(j, f->conf.event_provider);
-	}
-	if (is_set(f->conf.event_dataset)) {
-		json_key(j, "dataset");
-		write_conf_text(j, f->conf.event_dataset);
-	}
-	json_object_end(j);
-}
-
-static void
-write_origin(struct formatter *f, const struct record *r, const struct document *d)
-{
-	struct json *j = &f->json;
 	char root[DOCUMENT_ID_BYTES];
 
-	json_key_text(j, &f->node);
-	j->comma = true;
-	if (r->summary.is_linked) {
-		document_root_id(f, r, d->id, root);
-		json_key(j, "rootId");
-		write_conf_text(j, root);
-	}
+	if (!r->summary.is_linked)
+		return p;
+	document_root_id(f, r, d->id, root);
+	return JSON_PUT(json_put_str(JSON_PUT(p, "\"rootId\":"), root, strlen(root), true), ",");
 }
 
-static void
-write_document(struct formatter *f, const struct record *r, const struct document *d)
+static char *
+put_document(struct formatter *f, char *p, const struct record *r, const struct document *d)
 {
-	write_summary(f, &r->summary, d->community_id);
-	write_origin(f, r, d);
-	write_positions(f);
-	write_event(f);
-	write_sorted_fields(f);
-	json_object_end(&f->json);
+	p = put_summary(f, p, &r->summary, d->community_id);
+	p = put_root(f, json_put_bytes(p, f->node.text, f->node.size), r, d);
+	p = put_positions(f, p);
+	p = put_sorted_fields(f, json_put_bytes(p, f->event.text, f->event.size));
+	return put_close(p, '}');
+}
+
+/* Room for the whole document, whatever its values are: nothing is checked while it is written. */
+static bool
+make_room(struct formatter *f, const struct record *r)
+{
+	json_reset(&f->json);
+	return json_room(&f->json, SUMMARY_BYTES_MAX + f->node.size + f->event.size + positions_room(f, r) + f->room);
 }
 
 bool
 formatter_write(struct formatter *f, const struct record *r, struct document *out)
 {
-	json_reset(&f->json);
+	bool good;
+
 	f->record = r;
-	if (!values_collect(f, r)) {
-		values_forget(f);
-		return false;
-	}
 	document_id_write(f, r, out);
-	community_id_write(f->digest, f->sha1, &r->summary, out->community_id);
-	write_document(f, r, out);
+	community_id(&r->summary, out->community_id);
+	good = values_collect(f, r) && make_room(f, r);
+	if (good) {
+		out->json = f->json.text;
+		out->json_bytes = (size_t)(put_document(f, f->json.text, r, out) - f->json.text);
+		good = out->json_bytes <= DOCUMENT_BYTES_MAX;
+	}
 	values_forget(f);
-	out->json = f->json.text;
-	out->json_bytes = f->json.size;
-	return !f->json.failed;
+	return good;
 }

@@ -9,7 +9,13 @@
 #include "arena.h"
 #include "document_priv.h"
 
-enum { ADDRESSES_MAX = 2000, FIRST_ENTRIES = 256 };
+enum {
+	ADDRESSES_MAX = 2000,
+	FIRST_ENTRIES = 256,
+	FIELD_ROOM = 64, /* a count, brackets and commas */
+	VALUE_ROOM = 64, /* a number, or an address and what is not known of it; quotes and a comma */
+	PROTOCOL_ROOM = 64,
+};
 
 static struct key_text
 make_key(struct arena *arena, const char *before, const char *name, size_t length, const char *after)
@@ -28,25 +34,51 @@ count_suffix(const struct field *field)
 	return (field->flags & FIELD_ECS_COUNT) != 0 ? "-cnt\":" : "Cnt\":";
 }
 
-static bool
-make_field_text(struct arena *arena, const struct field *field, struct field_text *t)
+/* Fields of one group follow each other, but for a name that sorts between them. */
+static const char *
+group_of(struct formatter *f, const char *name, size_t length, unsigned before)
 {
+	for (unsigned id = before - 1; id >= 1; id--) {
+		const char *group = f->field_text[id].group;
+
+		if (group != NULL && strlen(group) == length && memcmp(group, name, length) == 0)
+			return group;
+	}
+	return arena_strndup(f->texts, name, length);
+}
+
+static uint32_t
+key_room(const struct key_text *key)
+{
+	return key->size > KEY_BYTES ? key->size : KEY_BYTES;
+}
+
+static bool
+make_field_text(struct formatter *f, unsigned id)
+{
+	const struct field *field = field_at((field_id)id);
+	struct field_text *t = &f->field_text[id];
 	const char *dot = strchr(field->name, '.'), *tail = dot != NULL ? dot + 1 : field->name;
 	size_t length = strlen(tail), stem = length >= 2 ? length - 2 : 0;
 	bool counted = (field->flags & (FIELD_COUNT | FIELD_ECS_COUNT)) != 0;
 
-	t->field = field;
+	t->is_single = field_is_single(field);
+	t->is_saved = (field->flags & FIELD_NO_SAVE) == 0;
+	t->is_utf8 = (field->flags & FIELD_FORCE_UTF8) != 0;
+	t->is_address_set = field->type == FIELD_IP_SET;
 	if (dot != NULL) {
-		t->group = arena_strndup(arena, field->name, (size_t)(dot - field->name));
-		t->open = make_key(arena, "\"", field->name, (size_t)(dot - field->name), "\":{");
+		t->group = group_of(f, field->name, (size_t)(dot - field->name), id);
+		t->open = make_key(f->texts, "\"", field->name, (size_t)(dot - field->name), "\":{");
 	}
-	t->name = make_key(arena, "\"", tail, length, "\":");
+	t->name = make_key(f->texts, "\"", tail, length, "\":");
 	if (counted)
-		t->count = make_key(arena, "\"", tail, length, count_suffix(field));
+		t->count = make_key(f->texts, "\"", tail, length, count_suffix(field));
 	/* RECORD.md 1.10: named after the field without its last two letters, "ip" or "Ip". */
-	t->geo = make_key(arena, "\"", tail, stem, "GEO\":");
-	t->asn = make_key(arena, "\"", tail, stem, "ASN\":");
-	t->rir = make_key(arena, "\"", tail, stem, "RIR\":");
+	t->geo = make_key(f->texts, "\"", tail, stem, "GEO\":");
+	t->asn = make_key(f->texts, "\"", tail, stem, "ASN\":");
+	t->rir = make_key(f->texts, "\"", tail, stem, "RIR\":");
+	t->room = key_room(&t->open) + key_room(&t->name) + key_room(&t->count) + key_room(&t->geo) +
+		  key_room(&t->asn) + key_room(&t->rir) + FIELD_ROOM;
 	return t->name.text != NULL && t->rir.text != NULL && (!counted || t->count.text != NULL) &&
 	       (dot == NULL || (t->group != NULL && t->open.text != NULL));
 }
@@ -61,7 +93,7 @@ fields_text_create(struct formatter *f)
 	if (f->field_text == NULL || f->values == NULL || f->touched == NULL)
 		return -ENOMEM;
 	for (unsigned id = 1; id <= f->n_fields; id++)
-		if (!make_field_text(f->texts, field_at((field_id)id), &f->field_text[id]))
+		if (!make_field_text(f, id))
 			return -ENOMEM;
 	return 0;
 }
@@ -89,12 +121,20 @@ link_value(struct formatter *f, const struct value_head *head)
 	f->entry[i] = (struct value_entry){.head = head};
 	if ((f->touched[head->field / 64] & bit) == 0) {
 		f->touched[head->field / 64] |= bit;
+		f->room += f->field_text[head->field].room;
 		*list = (struct field_values){.first = i, .last = i, .n = 1};
 		return;
 	}
 	f->entry[list->last].next = i;
 	list->last = i;
 	list->n++;
+}
+
+/* At most this much is written of a value, or of a piece of one. */
+static size_t
+value_room(const struct value_head *head)
+{
+	return JSON_STR_BYTES((size_t)head->size) + VALUE_ROOM + (head->kind == VALUE_FLOAT ? JSON_DOUBLE_BYTES : 0);
 }
 
 bool
@@ -104,7 +144,9 @@ values_collect(struct formatter *f, const struct record *r)
 	const struct value_head *head;
 
 	f->n_entries = 1;
+	f->room = f->field_text[f->protocol].room + PROTOCOL_ROOM;
 	while ((head = value_walk_next(&walk)) != NULL) {
+		f->room += value_room(head);
 		if (walk.continues || head->kind == VALUE_DEAD)
 			continue;
 		if (f->n_entries >= f->entries_max && !entries_grow(f))
@@ -120,199 +162,196 @@ values_forget(struct formatter *f)
 	memset(f->touched, 0, (f->n_fields / 64 + 1) * sizeof(f->touched[0]));
 }
 
-static void
-write_integer(struct json *j, const struct value_head *head)
+static char *
+put_integer(char *p, const struct value_head *head)
 {
 	int32_t narrow;
 	int64_t wide;
 
 	if (head->size == sizeof(wide)) {
 		memcpy(&wide, value_data(head), sizeof(wide));
-		json_i64(j, wide);
-		return;
+		return json_put_i64(p, wide);
 	}
 	memcpy(&narrow, value_data(head), sizeof(narrow));
-	json_i64(j, narrow);
+	if ((uint32_t)narrow < 100000000)
+		return json_put_short(p, (uint32_t)narrow);
+	return json_put_i64(p, narrow);
 }
 
-static void
-write_real(struct json *j, const struct value_head *head)
+static char *
+put_real(char *p, const struct value_head *head)
 {
 	double real;
 
 	memcpy(&real, value_data(head), sizeof(real));
-	json_double(j, real);
+	return json_put_double(p, real);
 }
 
-static void
-write_text(struct formatter *f, const struct value_head *head)
+static char *
+put_text(struct formatter *f, char *p, const struct value_head *head)
 {
-	bool utf8 = head->kind == VALUE_UTF8 || (f->field_text[head->field].field->flags & FIELD_FORCE_UTF8) != 0;
+	bool utf8 = head->kind == VALUE_UTF8 || f->field_text[head->field].is_utf8;
 
 	/* In one piece first: a UTF-8 sequence may lie across two chunks. */
 	if (head->more)
-		json_str(&f->json, f->long_text, value_gather(f->record, head, f->long_text), utf8);
-	else
-		json_str(&f->json, value_data(head), head->size, utf8);
+		return json_put_str(p, f->long_text, value_gather(f->record, head, f->long_text), utf8);
+	return json_put_str(p, value_data(head), head->size, utf8);
 }
 
-static void
-write_object(struct formatter *f, const struct value_head *head)
+static char *
+put_object(struct formatter *f, char *p, const struct value_head *head)
 {
-	json_raw(&f->json, (const char *)value_data(head), head->size);
+	p = json_put_bytes(p, (const char *)value_data(head), head->size);
 	while (head->more) {
 		head = value_continuation(f->record, head);
-		json_bytes(&f->json, (const char *)value_data(head), head->size);
+		p = json_put_bytes(p, (const char *)value_data(head), head->size);
 	}
+	return p;
 }
 
-static void
-write_value(struct formatter *f, const struct value_head *head)
+/* With a comma behind it. */
+static char *
+put_value(struct formatter *f, char *p, const struct value_head *head)
 {
 	switch (head->kind) {
 	case VALUE_INT:
-		write_integer(&f->json, head);
+		p = put_integer(p, head);
 		break;
 	case VALUE_FLOAT:
-		write_real(&f->json, head);
+		p = put_real(p, head);
 		break;
 	case VALUE_IP:
-		json_ip(&f->json, value_data(head), 0);
+		p = JSON_PUT(json_put_ip(JSON_PUT(p, "\""), value_data(head), 0), "\"");
 		break;
 	case VALUE_OBJECT:
-		write_object(f, head);
+		p = put_object(f, p, head);
 		break;
 	default:
-		write_text(f, head);
+		p = put_text(f, p, head);
 		break;
 	}
+	*p = ',';
+	return p + 1;
 }
 
-static void
-write_array(struct formatter *f, const struct field_values *list, uint32_t max)
+static char *
+put_array(struct formatter *f, char *p, const struct field_values *list, uint32_t max)
 {
-	json_array_begin(&f->json);
+	*p++ = '[';
 	for (uint32_t i = list->first, n = 0; i != 0 && n < max; i = f->entry[i].next, n++)
-		write_value(f, f->entry[i].head);
-	json_array_end(&f->json);
+		p = put_value(f, p, f->entry[i].head);
+	return put_close(p, ']');
 }
 
-void
-write_field_array(struct formatter *f, field_id id)
+char *
+put_field_array(struct formatter *f, char *p, field_id id)
 {
-	write_array(f, &f->values[id], UINT32_MAX);
+	return put_array(f, p, &f->values[id], UINT32_MAX);
 }
 
-/* What is not known of an address, for each of them: this sensor has no geographic data yet. */
-static void
-write_unknown(struct formatter *f, const struct key_text *name, const char *what, uint32_t n)
+/* What is not known of an address, for each of them: this sensor has no geographic data yet. 'what' has its comma. */
+static char *
+put_unknown(char *p, const struct key_text *name, const char *what, uint32_t n)
 {
-	json_key_text(&f->json, name);
-	json_array_begin(&f->json);
+	size_t size = strlen(what);
+
+	p = put_key(p, name);
+	*p++ = '[';
 	for (uint32_t i = 0; i < n; i++)
-		json_text(&f->json, what);
-	json_array_end(&f->json);
+		p = json_put_bytes(p, what, size);
+	return JSON_PUT(put_close(p, ']'), ",");
 }
 
-static void
-write_addresses(struct formatter *f, const struct field_text *t, const struct field_values *list)
+static char *
+put_addresses(struct formatter *f, char *p, const struct field_text *t, const struct field_values *list)
 {
 	uint32_t n = list->n < ADDRESSES_MAX ? list->n : ADDRESSES_MAX;
 
-	json_key_text(&f->json, &t->name);
-	write_array(f, list, ADDRESSES_MAX);
-	write_unknown(f, &t->geo, "---", n);
-	write_unknown(f, &t->asn, "---", n);
-	write_unknown(f, &t->rir, "", n);
+	p = JSON_PUT(put_array(f, put_key(p, &t->name), list, ADDRESSES_MAX), ",");
+	p = put_unknown(p, &t->geo, "\"---\",", n);
+	p = put_unknown(p, &t->asn, "\"---\",", n);
+	return put_unknown(p, &t->rir, "\"\",", n);
 }
 
-static void
-write_count(struct formatter *f, const struct field_text *t, uint32_t n)
+static char *
+put_count(char *p, const struct field_text *t, uint32_t n)
 {
 	if (t->count.size == 0)
-		return;
-	json_key_text(&f->json, &t->count);
-	json_u64(&f->json, n);
+		return p;
+	return JSON_PUT(json_put_u64(put_key(p, &t->count), n), ",");
 }
 
-void
-write_field_values(struct formatter *f, field_id id)
+char *
+put_field_values(struct formatter *f, char *p, field_id id)
 {
 	const struct field_text *t = &f->field_text[id];
 	const struct field_values *list = &f->values[id];
-	const struct field *field = t->field;
 
-	if (field_is_single(field)) {
-		json_key_text(&f->json, &t->name);
-		write_value(f, f->entry[list->last].head);
-		return;
-	}
-	write_count(f, t, list->n);
-	if (field->type == FIELD_IP_SET) {
-		write_addresses(f, t, list);
-	} else {
-		json_key_text(&f->json, &t->name);
-		write_array(f, list, UINT32_MAX);
-	}
+	if (t->is_single)
+		return put_value(f, put_key(p, &t->name), f->entry[list->last].head);
+	p = put_count(p, t, list->n);
+	if (t->is_address_set)
+		return put_addresses(f, p, t, list);
+	return JSON_PUT(put_array(f, put_key(p, &t->name), list, UINT32_MAX), ",");
 }
 
 /* Does the text that this value holds print as 'name' does? */
 static bool
-is_protocol(const struct value_head *head, const char *name)
+is_protocol(const struct value_head *head, const char *name, size_t length)
 {
-	return !head->more && head->size == strlen(name) && memcmp(value_data(head), name, head->size) == 0;
+	return !head->more && head->size == length && memcmp(value_data(head), name, length) == 0;
 }
 
 /* The session's own protocol first, and not twice. */
-static void
-write_protocols(struct formatter *f)
+static char *
+put_protocols(struct formatter *f, char *p)
 {
 	const char *first = f->record->summary.protocol;
 	const struct field_text *t = &f->field_text[f->protocol];
 	uint32_t begin = f->values[f->protocol].first, n = first != NULL;
+	size_t length = first != NULL ? strlen(first) : 0;
 
 	for (uint32_t i = begin; i != 0; i = f->entry[i].next)
-		n += first == NULL || !is_protocol(f->entry[i].head, first);
+		n += first == NULL || !is_protocol(f->entry[i].head, first, length);
 	if (n == 0)
-		return;
-	write_count(f, t, n);
-	json_key_text(&f->json, &t->name);
-	json_array_begin(&f->json);
+		return p;
+	p = JSON_PUT(put_key(put_count(p, t, n), &t->name), "[");
 	if (first != NULL)
-		json_text(&f->json, first);
+		p = JSON_PUT(json_put_bytes(JSON_PUT(p, "\""), first, length), "\",");
 	for (uint32_t i = begin; i != 0; i = f->entry[i].next)
-		if (first == NULL || !is_protocol(f->entry[i].head, first))
-			write_value(f, f->entry[i].head);
-	json_array_end(&f->json);
+		if (first == NULL || !is_protocol(f->entry[i].head, first, length))
+			p = put_value(f, p, f->entry[i].head);
+	return JSON_PUT(put_close(p, ']'), ",");
 }
 
 /* Closes the group that is open, and opens this field's, when they differ. */
-static void
-enter_group(struct formatter *f, const char **open, const struct field_text *t)
+static char *
+enter_group(char *p, const char **open, const struct field_text *t)
 {
-	if (*open == t->group || (*open != NULL && t->group != NULL && strcmp(*open, t->group) == 0))
-		return;
+	if (*open == t->group)
+		return p;
 	if (*open != NULL)
-		json_object_end(&f->json);
+		p = JSON_PUT(put_close(p, '}'), ",");
 	if (t->group != NULL)
-		json_key_text(&f->json, &t->open);
+		p = put_key(p, &t->open);
 	*open = t->group;
+	return p;
 }
 
-static void
-write_sorted_field(struct formatter *f, field_id id, const char **group)
+static char *
+put_sorted_field(struct formatter *f, char *p, field_id id, const char **group)
 {
-	if (id == f->protocol) {
-		enter_group(f, group, &f->field_text[id]);
-		write_protocols(f);
-	} else if ((f->field_text[id].field->flags & FIELD_NO_SAVE) == 0) {
-		enter_group(f, group, &f->field_text[id]);
-		write_field_values(f, id);
-	}
+	const struct field_text *t = &f->field_text[id];
+
+	if (id == f->protocol)
+		return put_protocols(f, enter_group(p, group, t));
+	if (t->is_saved)
+		return put_field_values(f, enter_group(p, group, t), id);
+	return p;
 }
 
-void
-write_sorted_fields(struct formatter *f)
+char *
+put_sorted_fields(struct formatter *f, char *p)
 {
 	const char *group = NULL;
 
@@ -322,7 +361,8 @@ write_sorted_fields(struct formatter *f)
 	}
 	for (unsigned word = 0; word <= f->n_fields / 64; word++)
 		for (uint64_t bits = f->touched[word]; bits != 0; bits &= bits - 1)
-			write_sorted_field(f, (field_id)(word * 64 + (unsigned)__builtin_ctzll(bits)), &group);
+			p = put_sorted_field(f, p, (field_id)(word * 64 + (unsigned)__builtin_ctzll(bits)), &group);
 	if (group != NULL)
-		json_object_end(&f->json);
+		p = JSON_PUT(put_close(p, '}'), ",");
+	return p;
 }

@@ -4,8 +4,11 @@
  * has seen all of them, which is after one packet for nearly every record. */
 #include "document_priv.h"
 
-/* A number, its sign and its comma. */
-enum { ITEM_BYTES = JSON_U64_BYTES + 2 };
+enum {
+	ITEM_BYTES = JSON_U64_BYTES + 2, /* a number, its sign and its comma */
+	LIST_BYTES = 32,		 /* a key, two brackets and a comma */
+	SHORT_GAP_MAX = 99999999,
+};
 
 /* Where a walk stands. */
 struct marker_walk {
@@ -42,8 +45,45 @@ walk_next(struct marker_walk *w, bool *marker)
 
 /* gap0: the distance from the last position, or 0 when it is the same as the distance before. Only for positions in a
  * file, because its files document is where a reader learns of the coding. */
+static inline bool
+is_gap_coded(const struct marker_walk *w)
+{
+	return w->gap_coded && w->with_markers && w->at.file != 0;
+}
+
+/* The entries that follow in this chunk, as long as they are what nearly all are: a short way on in the same file,
+ * which needs no marker. Thirty positions a session are a third of its document, so here is nothing that they do not
+ * need. */
+static inline char *
+put_short_gaps(struct marker_walk *w, uint64_t *last_gap, char *p)
+{
+	const struct record_chunk *c = w->at.chunk;
+	uint32_t offset = w->at.offset;
+	uint64_t position = w->at.position, last = *last_gap;
+
+	while (c != NULL && offset < c->used) {
+		const uint8_t *entry = c->bytes + offset;
+		unsigned head = entry[0], gap_bytes = (head & POSITION_GAP_BYTES) + 1u;
+		uint64_t gap;
+
+		memcpy(&gap, entry + 1, sizeof(gap));
+		gap &= UINT64_MAX >> (64 - 8 * gap_bytes);
+		if ((head & (POSITION_OTHER_FILE | POSITION_GOES_BACK)) != 0 || gap - 1 >= SHORT_GAP_MAX)
+			break;
+		offset += 1 + gap_bytes + position_length_bytes[head >> POSITION_LENGTH_SHIFT & POSITION_LENGTH_CODES];
+		position += gap;
+		p = json_put_short(p, gap != last ? (uint32_t)gap : 0);
+		*p++ = ',';
+		last = gap;
+	}
+	w->at.offset = offset;
+	w->at.position = position;
+	*last_gap = last;
+	return p;
+}
+
 static char *
-put_positions(struct formatter *f, char *p)
+put_numbers(struct formatter *f, char *p)
 {
 	struct marker_walk w = walk_begin(f);
 	uint32_t n_markers = 0;
@@ -58,13 +98,15 @@ put_positions(struct formatter *f, char *p)
 			last_gap = 0;
 			p = JSON_PUT(json_put_u64(JSON_PUT(p, "-"), w.at.file), ",");
 		}
-		if (w.gap_coded && w.with_markers && w.at.file != 0) {
+		if (is_gap_coded(&w)) {
 			uint64_t gap = number - w.last;
 
 			number = gap != last_gap ? gap : 0;
 			last_gap = gap;
 		}
 		p = JSON_PUT(json_put_u64(p, number), ",");
+		if (is_gap_coded(&w))
+			p = put_short_gaps(&w, &last_gap, p);
 	}
 	f->n_markers = n_markers;
 	return p;
@@ -96,28 +138,29 @@ put_files(struct formatter *f, char *p)
 	return p;
 }
 
-/* "[" + what 'put' writes, each with a comma behind it, of which the last becomes the bracket. */
-static void
-write_list(struct formatter *f, const char *key, char *(*put)(struct formatter *, char *))
+/* Behind a bracket: the list's end, which is in the place of its last comma when there is one. */
+static char *
+put_end(char *p, const char *begin)
 {
-	struct json *j = &f->json;
-	char *begin, *end;
-
-	json_key(j, key);
-	if (!json_room(j, (size_t)f->record->n_positions * 2 * ITEM_BYTES + 2))
-		return;
-	begin = JSON_PUT(j->text + j->size, "[");
-	end = put(f, begin);
-	end = JSON_PUT(end > begin ? end - 1 : end, "]");
-	j->size = (size_t)(end - j->text);
-	j->comma = true;
+	return JSON_PUT(p > begin ? p - 1 : p, "],");
 }
 
-void
-write_positions(struct formatter *f)
+size_t
+positions_room(const struct formatter *f, const struct record *r)
 {
-	write_list(f, "packetPos", put_positions);
-	if (f->conf.packet_lengths)
-		write_list(f, "packetLen", put_lengths);
-	write_list(f, "fileId", put_files);
+	return ((size_t)r->n_positions * 2 * ITEM_BYTES + LIST_BYTES) * (f->conf.packet_lengths ? 3 : 2);
+}
+
+char *
+put_positions(struct formatter *f, char *p)
+{
+	char *begin = JSON_PUT(p, "\"packetPos\":[");
+
+	p = put_end(put_numbers(f, begin), begin);
+	if (f->conf.packet_lengths) {
+		begin = JSON_PUT(p, "\"packetLen\":[");
+		p = put_end(put_lengths(f, begin), begin);
+	}
+	begin = JSON_PUT(p, "\"fileId\":[");
+	return put_end(put_files(f, begin), begin);
 }

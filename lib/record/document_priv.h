@@ -2,8 +2,6 @@
 #ifndef DOCUMENT_PRIV_H
 #define DOCUMENT_PRIV_H
 
-#include <openssl/evp.h>
-
 #include "base64.h"
 #include "document.h"
 #include "record_priv.h"
@@ -18,11 +16,13 @@ struct key_text {
 };
 
 struct field_text {
-	const struct field *field;
-	const char *group;     /* what is before the first dot; NULL: the field is a member of the document itself */
-	struct key_text open;  /* "group":{ */
-	struct key_text name;  /* "tail": */
-	struct key_text count; /* "tailCnt": or "tail-cnt": ; size 0: not counted */
+	bool is_single, is_saved, is_utf8, is_address_set;
+	uint32_t room; /* for all that is not a value of it */
+	const char
+		*group; /* what is before the first dot, one pointer for each group; NULL: a member of the document */
+	struct key_text open;	       /* "group":{ */
+	struct key_text name;	       /* "tail": */
+	struct key_text count;	       /* "tailCnt": or "tail-cnt": ; size 0: not counted */
 	struct key_text geo, asn, rir; /* of address sets */
 };
 
@@ -48,31 +48,34 @@ struct formatter {
 	struct field_values *values;
 	struct value_entry *entry; /* 0 is not used */
 	uint32_t n_entries, entries_max;
-	struct key_text node; /* "node":"NAME" */
-	uint32_t n_markers;   /* file numbers in packetPos */
-	uint8_t *long_text;   /* RECORD_VALUE_BYTES_MAX */
+	size_t room;	       /* enough for all that comes from values */
+	struct key_text node;  /* "node":"NAME", */
+	struct key_text event; /* "event":{...}, or nothing */
+	uint32_t n_markers;    /* file numbers in packetPos */
+	uint8_t *long_text;    /* RECORD_VALUE_BYTES_MAX */
 	field_id mac[2], vlan, protocol;
-
-	EVP_MD *sha1;
-	EVP_MD_CTX *digest;
 
 	uint64_t period_hour; /* hours since 1970 for which 'period' holds */
 	char period[DOCUMENT_PERIOD_BYTES];
 };
 
-static inline void
-json_key_text(struct json *j, const struct key_text *key)
+static inline char *
+put_key(char *p, const struct key_text *key)
 {
-	uint32_t copied = key->size > KEY_BYTES ? key->size : KEY_BYTES;
-
-	if (!json_next(j, copied))
-		return;
 	if (key->size <= KEY_BYTES)
-		memcpy(j->text + j->size, key->text, KEY_BYTES);
+		memcpy(p, key->text, KEY_BYTES);
 	else
-		memcpy(j->text + j->size, key->text, key->size);
-	j->size += key->size;
-	j->comma = false;
+		memcpy(p, key->text, key->size);
+	return p + key->size;
+}
+
+/* Everything below writes from a pointer on, into room that formatter_write() has made for the whole document. Members
+ * and elements have a comma behind them; whoever closes puts the bracket in the place of the last. */
+static inline char *
+put_close(char *p, char bracket)
+{
+	p[-1] = bracket;
+	return p;
 }
 
 /* document_fields.c */
@@ -86,18 +89,16 @@ values_has(const struct formatter *f, field_id id)
 	return (f->touched[id / 64] >> id % 64 & 1) != 0; /* never for id 0 */
 }
 
-void write_field_values(struct formatter *, field_id); /* name and value, or count, name and array */
-void write_field_array(struct formatter *, field_id);  /* the array alone */
-void write_sorted_fields(struct formatter *);
+char *put_field_values(struct formatter *, char *, field_id); /* name and value, or count, name and array */
+char *put_field_array(struct formatter *, char *, field_id);  /* the array alone, no comma behind it */
+char *put_sorted_fields(struct formatter *, char *);
 
 /* document_positions.c */
-void write_positions(struct formatter *);
+size_t positions_room(const struct formatter *, const struct record *);
+char *put_positions(struct formatter *, char *);
 
 /* document_id.c */
 void document_id_write(struct formatter *, const struct record *, struct document *);
 void document_root_id(struct formatter *, const struct record *, const char *own_id, char out[DOCUMENT_ID_BYTES]);
-
-/* community_id.c */
-void community_id_write(EVP_MD_CTX *, EVP_MD *, const struct record_summary *, char out[COMMUNITY_ID_BYTES]);
 
 #endif

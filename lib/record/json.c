@@ -1,26 +1,24 @@
 /* JSON text.
  *
- * Numbers are cut into groups of four digits that do not wait for each other; stores are always four or eight bytes
- * wide and the pointer moves by what counts (so writers ask for more room than they need). Texts are looked at eight
- * bytes at a time: the eight are copied, and the first that needs care says how many of them count. A text may grow
- * sixfold; the room for that is made once, before the loop. */
+ * Eight digits of a number are made at once (json.h); stores are always eight bytes wide and the pointer moves by what
+ * counts (so writers ask for more room than they need). Texts are looked at sixteen bytes at a time, and eight where
+ * less is left: all are copied, and the first that needs care says how many of them count. A text may grow sixfold; the
+ * room for that is made once, before the loop. */
 #include "json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { JSON_FIRST_BYTES = 4096, UTF8_MAX = 4 };
 
-#define ONES  UINT64_C(0x0101010101010101)
+#define ONES  JSON_ONES
 #define HIGHS UINT64_C(0x8080808080808080)
 
 static const char hex_digits[16] = "0123456789abcdef";
-
-static const char digit_pairs[200] = "00010203040506070809101112131415161718192021222324"
-				     "25262728293031323334353637383940414243444546474849"
-				     "50515253545556575859606162636465666768697071727374"
-				     "75767778798081828384858687888990919293949596979899";
 
 void
 json_init(struct json *j, size_t limit_bytes)
@@ -63,70 +61,25 @@ json_grow(struct json *j, size_t size)
 	return true;
 }
 
-static uint32_t
-digit_pair(uint32_t value)
-{
-	uint16_t pair;
-
-	memcpy(&pair, digit_pairs + 2 * value, sizeof(pair));
-	return pair;
-}
-
-/* The four digits of a number below 10^4, the first in the lowest byte. */
-static uint32_t
-four_digits(uint32_t value)
-{
-	return digit_pair(value / 100) | digit_pair(value % 100) << 16;
-}
-
-/* All eight digits of a number below 10^8. */
 static char *
 put_eight(char *out, uint32_t value)
 {
-	uint64_t digits = four_digits(value / 10000) | (uint64_t)four_digits(value % 10000) << 32;
+	uint64_t digits = json_eight_digits(value) | ONES * '0';
 
 	memcpy(out, &digits, 8);
 	return out + 8;
 }
 
-/* A number below 10^4. Leading zeros are shifted away without a branch on how many there are: the lengths of numbers
- * are not predictable. */
-static char *
-put_up_to_four(char *out, uint32_t value)
-{
-	unsigned zeroes = (value < 10) + (value < 100) + (value < 1000);
-	uint32_t digits = four_digits(value) >> 8 * zeroes;
-
-	memcpy(out, &digits, 4);
-	return out + 4 - zeroes;
-}
-
-/* A number below 10^8. */
-static char *
-put_short(char *out, uint32_t value)
-{
-	uint32_t digits;
-
-	if (value < 10000)
-		return put_up_to_four(out, value);
-	out = put_up_to_four(out, value / 10000);
-	digits = four_digits(value % 10000);
-	memcpy(out, &digits, 4);
-	return out + 4;
-}
-
 char *
-json_put_u64(char *out, uint64_t value)
+json_put_long(char *out, uint64_t value)
 {
 	static const uint64_t unit = 100000000;
 
-	if (value < unit)
-		return put_short(out, (uint32_t)value);
 	if (value < unit * unit) {
-		out = put_short(out, (uint32_t)(value / unit));
+		out = json_put_short(out, (uint32_t)(value / unit));
 		return put_eight(out, (uint32_t)(value % unit));
 	}
-	out = put_short(out, (uint32_t)(value / (unit * unit)));
+	out = json_put_short(out, (uint32_t)(value / (unit * unit)));
 	value %= unit * unit;
 	return put_eight(put_eight(out, (uint32_t)(value / unit)), (uint32_t)(value % unit));
 }
@@ -139,27 +92,34 @@ json_u64(struct json *j, uint64_t value)
 	j->size = (size_t)(json_put_u64(j->text + j->size, value) - j->text);
 }
 
+char *
+json_put_i64(char *out, int64_t value)
+{
+	*out = '-';
+	return json_put_u64(out + (value < 0), value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
 void
 json_i64(struct json *j, int64_t value)
 {
-	uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
-
 	if (!json_next(j, 1 + JSON_U64_BYTES))
 		return;
-	if (value < 0)
-		j->text[j->size++] = '-';
-	j->size = (size_t)(json_put_u64(j->text + j->size, magnitude) - j->text);
+	j->size = (size_t)(json_put_i64(j->text + j->size, value) - j->text);
+}
+
+char *
+json_put_double(char *out, double value)
+{
+	if (!isfinite(value))
+		return JSON_PUT(out, "null");
+	return out + snprintf(out, JSON_DOUBLE_BYTES, "%.6f", value);
 }
 
 void
 json_double(struct json *j, double value)
 {
-	enum { REAL_BYTES = 512 }; /* the longest has 309 digits before the point */
-
-	if (!isfinite(value))
-		json_raw(j, "null", 4);
-	else if (json_next(j, REAL_BYTES))
-		j->size += (size_t)snprintf(j->text + j->size, REAL_BYTES, "%.6f", value);
+	if (json_next(j, JSON_DOUBLE_BYTES))
+		j->size = (size_t)(json_put_double(j->text + j->size, value) - j->text);
 }
 
 /* The length of the UTF-8 sequence (RFC 3629) at p, 2 to 4; 0: it is none. No overlong forms, no surrogates, nothing
@@ -261,20 +221,51 @@ load_bytes(const uint8_t *p, size_t left)
 	return low | (uint64_t)high << 8 * (left - 4);
 }
 
-void
-json_str(struct json *j, const void *text, size_t size, bool utf8)
+/* Copies what needs no care of as many whole blocks as there are, up to the first byte that does; returns how many
+ * bytes that were. As signed numbers, bytes from 0x80 on are less than a blank, too. */
+static size_t
+copy_blocks(char *out, const uint8_t *p, size_t left)
+{
+	size_t done = 0;
+
+#ifdef __SSE2__
+	const __m128i blank = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+
+	for (; left - done >= 16; done += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + done));
+		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(v, blank),
+					   _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
+		unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+
+		_mm_storeu_si128((__m128i *)(void *)(out + done), v);
+		if (mask != 0)
+			return done + (unsigned)__builtin_ctz(mask);
+	}
+#else
+	(void)out;
+	(void)p;
+	(void)left;
+#endif
+	return done;
+}
+
+char *
+json_put_str(char *out, const void *text, size_t size, bool utf8)
 {
 	const uint8_t *p = text, *end = p + size;
-	char *out;
 
-	if (!json_next(j, 6 * size + 2 + 8))
-		return;
-	out = j->text + j->size;
 	*out++ = '"';
 	while (p < end) {
-		uint64_t w = load_bytes(p, (size_t)(end - p));
-		unsigned n = plain_bytes(w);
+		size_t copied = copy_blocks(out, p, (size_t)(end - p));
+		uint64_t w;
+		unsigned n;
 
+		p += copied;
+		out += copied;
+		if (p == end)
+			break;
+		w = load_bytes(p, (size_t)(end - p));
+		n = plain_bytes(w);
 		memcpy(out, &w, 8);
 		p += n;
 		out += n;
@@ -286,7 +277,15 @@ json_str(struct json *j, const void *text, size_t size, bool utf8)
 		out = put_special(out, &p, end, utf8);
 	}
 	*out++ = '"';
-	j->size = (size_t)(out - j->text);
+	return out;
+}
+
+void
+json_str(struct json *j, const void *text, size_t size, bool utf8)
+{
+	if (!json_next(j, JSON_STR_BYTES(size)))
+		return;
+	j->size = (size_t)(json_put_str(j->text + j->size, text, size, utf8) - j->text);
 }
 
 /* A byte's decimal digits and a dot: four bytes, of which the leading zeros are shifted away. */

@@ -165,7 +165,16 @@ void json_hex(struct json *, const uint8_t *bytes, size_t size);
 
 /* Decimal digits. 'out' needs JSON_U64_BYTES, more than the longest number has. */
 enum { JSON_U64_BYTES = 24 };
-char *json_put_u64(char *out, uint64_t);
+static inline char *json_put_u64(char *out, uint64_t);
+char *json_put_i64(char *out, int64_t); /* one more */
+
+/* As json_double(). */
+enum { JSON_DOUBLE_BYTES = 512 }; /* the longest has 309 digits before the point */
+char *json_put_double(char *out, double);
+
+/* As json_str(), with its quotes. */
+#define JSON_STR_BYTES(size) (6 * (size) + 2 + 8)
+char *json_put_str(char *out, const void *text, size_t size, bool utf8);
 
 /* Twice 'size' hex digits. */
 char *json_put_hex(char *out, const uint8_t *bytes, size_t size);
@@ -181,6 +190,44 @@ json_put_bytes(char *out, const char *bytes, size_t size)
 {
 	memcpy(out, bytes, size);
 	return out + size;
+}
+
+#define JSON_ONES UINT64_C(0x0101010101010101)
+
+/* The eight digits of a number below 10^8 as bytes of 0 to 9, the first in the lowest byte: the halves, then the
+ * quarters, then the digits are parted all at once, each in a lane of its own. The factors are 1/100 and 1/10 rounded
+ * up, which is exact for what a lane can hold. */
+static inline uint64_t
+json_eight_digits(uint32_t value)
+{
+	uint64_t v = value / 10000 | (uint64_t)(value % 10000) << 32, upper;
+
+	upper = v * 10486 >> 20 & UINT64_C(0x7f0000007f);
+	v = upper | (v - upper * 100) << 16;
+	upper = v * 103 >> 10 & UINT64_C(0x000f000f000f000f);
+	return upper | (v - upper * 10) << 8;
+}
+
+/* A number below 10^8. Leading zeros are shifted away without a branch on how many there are: the lengths of numbers
+ * are not predictable. Writes eight bytes. */
+static inline char *
+json_put_short(char *out, uint32_t value)
+{
+	uint64_t digits = json_eight_digits(value);
+	unsigned zeroes = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 56) / 8;
+
+	digits = (digits | JSON_ONES * '0') >> 8 * zeroes;
+	memcpy(out, &digits, 8);
+	return out + 8 - zeroes;
+}
+
+/* From 10^8 on. */
+char *json_put_long(char *out, uint64_t);
+
+static inline char *
+json_put_u64(char *out, uint64_t value)
+{
+	return value < 100000000 ? json_put_short(out, (uint32_t)value) : json_put_long(out, value);
 }
 
 /* Counts are mostly small. */

@@ -282,6 +282,29 @@ TEST(a_long_text_is_written_whole_though_it_lies_in_several_chunks)
 	free(value);
 }
 
+/* Room is made once, for the longest that everything can become. */
+TEST(a_document_of_which_every_byte_grows_has_room)
+{
+	char value[1000];
+	const char *found;
+	struct document_conf conf = plain_conf();
+
+	memset(value, 1, sizeof(value));
+	begin();
+	for (unsigned i = 0; i < 10; i++) {
+		value[0] = (char)(1 + i);
+		EXPECT(record_add_str(pool, r, test_field(T_STR_SET), value, sizeof(value)));
+		EXPECT(record_add_double(pool, r, test_field(T_FLOAT_LIST), -1e308));
+		EXPECT(record_add_position(pool, r, UINT32_MAX - i, UINT64_MAX / 2 - i, UINT32_MAX));
+	}
+	found = write_with(&conf);
+	REQUIRE(strstr(found, "\"strSet-cnt\":10,") != NULL);
+	REQUIRE(strstr(found, "-100000000000000001097") != NULL);
+	EXPECT(strlen(found) > 10 * (6 * sizeof(value) + 300));
+	EXPECT_STR(found + strlen(found) - 8, "0001\"]}}");
+	end();
+}
+
 TEST(of_many_addresses_2000_are_written_and_all_are_counted)
 {
 	struct document_conf conf = plain_conf();

@@ -91,6 +91,19 @@ TEST(numbers_of_every_length_are_written)
 	json_fini(&j);
 }
 
+TEST(every_group_of_digits_is_right)
+{
+	char out[JSON_U64_BYTES] = "", text[32];
+
+	for (uint32_t value = 0; value < 100000000; value += value < 20000 ? 1 : 9973) {
+		*json_put_short(out, value) = '\0';
+		snprintf(text, sizeof(text), "%u", value);
+		EXPECT_STR(out, text);
+	}
+	*json_put_short(out, 99999999) = '\0';
+	EXPECT_STR(out, "99999999");
+}
+
 TEST(reals_have_six_decimals)
 {
 	static const struct {
@@ -138,7 +151,7 @@ TEST(a_text_ends_at_its_first_nul)
 /* Whatever its place in the eight bytes that are looked at together. */
 TEST(an_escape_is_found_at_every_place)
 {
-	char text[24], expected[40];
+	char text[72], expected[80]; /* more than four blocks */
 
 	for (size_t size = 1; size < sizeof(text); size++)
 		for (size_t at = 0; at < size; at++) {
