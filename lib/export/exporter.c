@@ -149,7 +149,11 @@ work_off(struct exporter *e)
 	struct intake *in = &e->intake;
 	unsigned before = in->next;
 
-	while (in->next < in->n && deal_with_next(e)) {
+	while (in->next < in->n) {
+		if (in->next + 1 < in->n)
+			formatter_prefetch(in->record[in->next + 1]);
+		if (!deal_with_next(e))
+			break;
 		in->is_formatted = false;
 		in->next++;
 		/* The gauge after the batch: better a record twice for a moment than not at all. */
@@ -183,6 +187,8 @@ take_from(struct exporter *e, unsigned worker)
 	in->returned = 0;
 	in->worker = worker;
 	in->is_formatted = false;
+	if (in->n > 0)
+		formatter_prefetch(in->record[0]);
 	atomic_store(&e->intake_held, in->n);
 	atomic_fetch_add(&e->moves, 1);
 	return work_off(e);
