@@ -10,7 +10,6 @@
  *
  * A file that was removed or replaced under us is noticed before each transaction and made anew: SQLite would go on
  * writing into a file without a name. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "json.h"
 #include "log.h"
 #include "sqlite_priv.h"
 
@@ -41,6 +41,7 @@ COUNTER(sqlite_rejected, "sink.sqlite.rejected", "documents too large for SQLite
 
 enum {
 	BATCHES_IN_TRANSACTION = 32,
+	ADDRESS_BYTES = 48,
 	LEAVE_OPEN_PART = 4, /* a segment with less than a fourth of its records is left to the next process */
 };
 
@@ -146,18 +147,12 @@ prepare_insert(struct store *s, int64_t segment)
 
 /* 'text' lives until the statement has run. */
 static void
-bind_address(sqlite3_stmt *insert, int column, const struct export_row *row, unsigned side, char text[INET6_ADDRSTRLEN])
+bind_address(sqlite3_stmt *insert, int column, const struct export_row *row, unsigned side, char text[ADDRESS_BYTES])
 {
-	static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const uint8_t *address = row->address[side];
-
 	if (row->ip_version == 0)
 		sqlite3_bind_null(insert, column);
-	else if (memcmp(address, v4_mapped, sizeof(v4_mapped)) == 0)
-		sqlite3_bind_text(insert, column, inet_ntop(AF_INET, address + 12, text, INET6_ADDRSTRLEN), -1,
-				  SQLITE_STATIC);
 	else
-		sqlite3_bind_text(insert, column, inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN), -1,
+		sqlite3_bind_text(insert, column, text, (int)(json_put_ip(text, row->address[side], 0) - text),
 				  SQLITE_STATIC);
 }
 
@@ -170,11 +165,12 @@ bind_text_or_null(sqlite3_stmt *insert, int column, const char *text)
 		sqlite3_bind_text(insert, column, text, -1, SQLITE_STATIC);
 }
 
-/* 0, -EMSGSIZE (the store will never take it) or another -errno. */
+/* Binds every column, so that nothing is left of the row before: what is bound lives no longer than this call. 0,
+ * -EMSGSIZE (the store will never take it) or another -errno. */
 static int
 insert_row(struct store *s, const struct export_batch *b, const struct export_row *row)
 {
-	char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN];
+	char source[ADDRESS_BYTES], destination[ADDRESS_BYTES];
 	sqlite3_stmt *i = s->insert;
 	int rc;
 
@@ -193,9 +189,7 @@ insert_row(struct store *s, const struct export_batch *b, const struct export_ro
 	bind_text_or_null(i, C_PROTOCOLS, row->protocols);
 	bind_text_or_null(i, C_NODE, s->document->node);
 	rc = sqlite3_bind_text(i, C_DOCUMENT, b->text + row->json_offset, (int)row->json_bytes, SQLITE_STATIC);
-	rc = rc == SQLITE_OK ? store_run(s, i) : store_result(s, rc);
-	sqlite3_clear_bindings(i); /* they point into our stack */
-	return rc;
+	return rc == SQLITE_OK ? store_run(s, i) : store_result(s, rc);
 }
 
 static int
@@ -236,6 +230,8 @@ write_batches(struct store *s, struct segments *next, struct sink_batch *b, unsi
 		rc = prepare_insert(s, next->current.id);
 	for (unsigned i = 0; rc >= 0 && i < n; i++)
 		rc = insert_batch(s, &b[i], &next->current);
+	if (s->insert != NULL)
+		sqlite3_clear_bindings(s->insert);
 	if (rc < 0)
 		return rc;
 	next->current.last_sequence = last->first_sequence + last->n_rows - 1;
