@@ -9,7 +9,7 @@
  * step, all of it in one transaction, which costs no more than the steps say (upgrades[]).
  *
  * Pages have 16 KB: sessions are appended, 1 KB each, and the bigger page halves the cost of a row against 4 KB
- * (test/bench/sqlite_bench.c). The WAL is written back every 64 MB, so that a page that changes often is written back
+ * (test/bench/sinks_bench.c). The WAL is written back every 64 MB, so that a page that changes often is written back
  * once. synchronous=NORMAL: a crash of the process loses nothing that was committed, a crash of the machine at most
  * what came since the last write-back; flush() brings that forward when there is nothing else to do. */
 #include <errno.h>
