@@ -223,27 +223,100 @@ fields_step(struct admin *a)
 	return 0;
 }
 
+/* ---- whose database it is */
+
+/* Requests are such as all of these take: paths without types, legacy templates, no parameter that one of them lacks.
+ * What differs between them is in names of errors and the order of members, and nothing here depends on these.
+ * OpenSearch 1 and 2 may say that they are Elasticsearch 7.10.2 (compatibility.override_main_response_version), which
+ * is just as well. */
+static const struct {
+	const char *distribution;
+	unsigned oldest, newest;
+} known_products[] = {
+	{"elasticsearch", 7, 8},
+	{"opensearch", 1, 3},
+};
+
+static int
+judge_version(const char *distribution, const char *number)
+{
+	unsigned long major = strtoul(number, NULL, 10);
+
+	for (size_t i = 0; i < sizeof(known_products) / sizeof(known_products[0]); i++) {
+		if (strcmp(known_products[i].distribution, distribution) != 0)
+			continue;
+		if (major < known_products[i].oldest) {
+			fprintf(stderr, "shrike db: %s %s is too old: %u is the oldest that will do\n", distribution,
+				number, known_products[i].oldest);
+			return -EPROTO;
+		}
+		if (major > known_products[i].newest)
+			fprintf(stderr, "shrike db: note: %s %s is newer than what is known here (%u)\n", distribution,
+				number, known_products[i].newest);
+		return 0;
+	}
+	fprintf(stderr, "shrike db: note: %s %s is not known here\n", distribution, number);
+	return 0;
+}
+
+static int
+look_at_product(struct admin *a)
+{
+	json_t *answer;
+	int status = request(a, "GET", "/", NULL, &answer), rc;
+	const json_t *version = json_object_get(answer, "version");
+	const char *number = json_string_value(json_object_get(version, "number"));
+	const char *kind = json_string_value(json_object_get(version, "distribution"));
+
+	if (status == 200 && number != NULL) {
+		kind = kind != NULL ? kind : "elasticsearch";
+		printf("%s %s at %s\n", kind, number, http_hosts(a->e->http));
+		rc = judge_version(kind, number);
+	} else if (status == 200) {
+		fprintf(stderr, "shrike db: what answers at %s is no Elasticsearch or OpenSearch\n",
+			http_hosts(a->e->http));
+		rc = -EPROTO;
+	} else {
+		rc = failed(a, status < 0 ? status : elastic_status_error(status));
+	}
+	json_decref(answer);
+	return rc;
+}
+
+/* Composable templates (Elasticsearch 7.8 and later, all OpenSearch) come before legacy ones, whatever their order: one
+ * of somebody else that matches our indices would give them its mapping instead of ours. Where the question is not
+ * known there are none. */
+static int
+composable_step(struct admin *a)
+{
+	char path[ELASTIC_PATH_BYTES];
+	json_t *answer;
+	bool is_there;
+
+	snprintf(path, sizeof(path), "/_index_template/_simulate_index/%ssessions3-700101", a->schema.prefix);
+	is_there = request(a, "POST", path, NULL, &answer) == 200 && json_object_get(answer, "template") != NULL;
+	json_decref(answer);
+	if (!is_there)
+		return 0;
+	fprintf(stderr,
+		"shrike db: a composable index template matches %ssessions3-* and counts instead of ours: give it "
+		"patterns that do "
+		"not (GET /_index_template)\n",
+		a->schema.prefix);
+	return -EPROTO;
+}
+
 /* ---- the commands */
 
 static int
 look_at_cluster(struct admin *a, unsigned shards)
 {
 	json_t *answer;
-	const char *number, *kind;
-	int status = request(a, "GET", "/", NULL, &answer);
+	int rc = look_at_product(a);
 
-	if (status == 200) {
-		json_t *version = json_object_get(answer, "version");
-
-		number = json_string_value(json_object_get(version, "number"));
-		kind = json_string_value(json_object_get(version, "distribution"));
-		printf("%s %s at %s\n", kind != NULL ? kind : "elasticsearch", number != NULL ? number : "?",
-		       http_hosts(a->e->http));
-	}
-	json_decref(answer);
-	if (status != 200)
-		return failed(a, status < 0 ? status : elastic_status_error(status));
-	status = request(a, "GET", "/_cluster/health", NULL, &answer);
+	if (rc < 0)
+		return rc;
+	(void)request(a, "GET", "/_cluster/health", NULL, &answer);
 	a->schema.shards =
 		shards > 0 ? shards : (unsigned)json_integer_value(json_object_get(answer, "number_of_data_nodes"));
 	json_decref(answer);
@@ -260,6 +333,8 @@ run_steps(struct admin *a, unsigned shards)
 	bool is_ours = true;
 	int rc = look_at_cluster(a, shards);
 
+	if (rc == 0)
+		rc = composable_step(a);
 	if (rc == 0)
 		rc = sessions_template(a, &is_ours);
 	if (rc == 0)

@@ -215,13 +215,15 @@ read_known(struct elastic *e, json_t **known)
 }
 
 static void
-count_refused(unsigned item, const struct item_answer *a, void *context)
+count_answered(unsigned item, const struct item_answer *a, void *context)
 {
 	struct missing *m = context;
 
 	(void)item;
-	if (a->fate == ITEM_TAKEN)
+	if (a->fate == ITEM_TAKEN) {
+		m->written++;
 		return;
+	}
 	m->error = -EBUSY;
 	snprintf(m->e->why, sizeof(m->e->why), "%s: fields: %d %s: %.600s", http_hosts(m->e->http), a->status, a->type,
 		 a->reason);
@@ -251,8 +253,7 @@ send_missing(struct missing *m)
 		snprintf(e->why, sizeof(e->why), "%s: fields: answers %d", http_hosts(e->http), answer.status);
 		return elastic_status_error(answer.status);
 	}
-	rc = answer_each(answer.text, answer.bytes, m->n, count_refused, m);
-	m->written += m->n;
+	rc = answer_each(answer.text, answer.bytes, m->n, count_answered, m);
 	m->n = 0;
 	json_reset(&m->body);
 	return rc != 0 ? rc : m->error;
@@ -291,8 +292,9 @@ append_missing(const char *expression, const char *document, void *context)
 		m->error = send_missing(m);
 }
 
-int
-elastic_fields_write(struct elastic *e, bool of_schema)
+/* *written gets how many documents the store has taken. */
+static int
+write_missing(struct elastic *e, bool of_schema, unsigned *written)
 {
 	struct missing m = {.e = e};
 	int rc = read_known(e, &m.known);
@@ -302,9 +304,24 @@ elastic_fields_write(struct elastic *e, bool of_schema)
 		elastic_fields_each(of_schema, append_missing, &m);
 		rc = m.error == 0 && m.n > 0 ? send_missing(&m) : m.error;
 	}
-	if (rc == 0 && m.written > 0)
-		LOG_INFO("elastic.fields", "written=%u", m.written);
+	*written = m.written;
 	json_fini(&m.body);
 	json_decref(m.known);
+	return rc;
+}
+
+/* They are several requests. A store that refuses some of it is asked again for the rest as long as it gets on. */
+int
+elastic_fields_write(struct elastic *e, bool of_schema)
+{
+	unsigned written = 0, all = 0;
+	int rc;
+
+	do {
+		rc = write_missing(e, of_schema, &written);
+		all += written;
+	} while (rc < 0 && written > 0 && !http_interrupted(e->http));
+	if (rc == 0 && all > 0)
+		LOG_INFO("elastic.fields", "written=%u", all);
 	return rc;
 }

@@ -20,11 +20,15 @@
  * as a sink without a spool does. What this gives up: after an outage everything passes through the disk until the sink
  * has caught up.
  *
+ * When the store has failed for two seconds the batches in the queue go to the spool as well: an outage may last for
+ * hours, and a kill -9 must not cost what was made before it. They are behind those that found the queue full
+ * meanwhile: the one place where the order is given up.
+ *
  * The end of a run (sink_finish()): a sink that gets on is waited for until its spool is empty; one that fails for
  * spoolExitWait seconds puts what it still has in memory, files documents too, behind what is in its spool, and the
  * next run goes on from there. sink_abandon() does the same at once. So with a spool only a kill -9 loses documents,
- * those in memory; and only a kill -9 makes some come twice, those answered since the position was noted (one write()),
- * which stores that know documents by their id do not mind.
+ * those in memory (while the store fails the last seconds'); and only a kill -9 makes some come twice, those answered
+ * since the position was noted (one write()), which stores that know documents by their id do not mind.
  *
  * The ledger. A document is one document, however many sinks there are: emitted = acknowledged (every sink has taken
  * it)
@@ -66,6 +70,7 @@ enum {
 	STOPPING_MS = 5,
 	FAILING_LOG_S = 10,
 	FILES_SPILL = 1024, /* so many files documents in memory go to the spool of a sink that fails */
+	SPILL_AFTER_S = 2,  /* so long a sink fails until the batches in memory go there too */
 };
 
 struct file_item {
@@ -408,12 +413,40 @@ spill_files(struct sink *s)
 			 atomic_load(&s->n_files));
 }
 
+/* Batches in memory, in their order. What the disk does not take stays, or at the end is lost. Returns how many. */
+static unsigned
+spill_batches(struct sink *s, bool is_end)
+{
+	unsigned done = 0;
+
+	for (; queued(s) > 0; done++) {
+		uint32_t tail = atomic_load_explicit(&s->tail, memory_order_relaxed);
+		struct batch *b = s->slot[tail & s->mask];
+		int rc;
+
+		/* The batch may be gone as soon as it is answered. */
+		rc = sink_spool_put(s->spool, b, &s->counters);
+		if (rc < 0 && !is_end)
+			break;
+		atomic_store(&s->tail, tail + 1);
+		if (rc < 0)
+			batch_answer(b, NULL, BATCH_ABANDONED, &s->counters);
+	}
+	return done;
+}
+
+static void
+spill_when_due(struct sink *s)
+{
+	if (s->spool != NULL && s->back_off_ms != 0 &&
+	    clock_monotonic_ns() - s->failing_since_ns > SPILL_AFTER_S * NS_PER_S)
+		(void)spill_batches(s, false);
+}
+
 /* The end, and the store does not get on: the next run has it all. What the disk does not take is lost. */
 static int
 rest_step(struct sink *s)
 {
-	int done = 0;
-
 	if (s->spool == NULL || (!atomic_load(&s->resting) && !atomic_load(&s->abandoned)))
 		return 0;
 	atomic_store(&s->resting, true);
@@ -422,15 +455,7 @@ rest_step(struct sink *s)
 		COUNTER_ADD(&s->counters, files_abandoned, 1);
 		file_drop_first(s);
 	}
-	for (; queued(s) > 0; done++) {
-		uint32_t tail = atomic_load_explicit(&s->tail, memory_order_relaxed);
-		struct batch *b = s->slot[tail & s->mask];
-
-		atomic_store(&s->tail, tail + 1);
-		if (sink_spool_put(s->spool, b, &s->counters) < 0)
-			batch_answer(b, NULL, BATCH_ABANDONED, &s->counters);
-	}
-	return done > 0;
+	return spill_batches(s, true) > 0;
 }
 
 static void
@@ -493,11 +518,12 @@ maintain_between(struct sink *s)
 	return maintain_step(s, false);
 }
 
-/* One turn. Something that fails does not keep the rest from its turn; the first failure is the turn's. */
+/* One turn. Something that fails does not keep the rest from its turn; the first failure is the turn's. '*done' says
+ * how much was done all the same. */
 static int
-turn(struct sink *s)
+turn(struct sink *s, int *done)
 {
-	int failed = 0, done = 0;
+	int failed = 0;
 	int (*const step[])(struct sink *) = {numbers_step, rest_step,	file_step,	 batch_step,
 					      spool_step,   stats_step, maintain_between};
 
@@ -507,9 +533,9 @@ turn(struct sink *s)
 		if (rc < 0 && failed == 0)
 			failed = rc;
 		else if (rc > 0)
-			done += rc;
+			*done += rc;
 	}
-	return failed < 0 ? failed : done;
+	return failed < 0 ? failed : *done;
 }
 
 static const char *
@@ -655,9 +681,16 @@ sink_run(void *argument)
 	int rc;
 
 	while (!is_drained(s)) {
-		rc = turn(s);
+		int done = 0;
+
+		rc = turn(s, &done);
 		if (rc == 0)
 			rc = sleep_until_wake(s);
+		/* A store that takes some of it need not be left alone for long. */
+		if (done > 0 && s->back_off_ms > BACK_OFF_MIN_MS)
+			s->back_off_ms = BACK_OFF_MIN_MS;
+		if (rc < 0 && done == 0)
+			spill_when_due(s);
 		if (rc < 0)
 			back_off(s, -rc);
 		else

@@ -136,6 +136,11 @@ elastic_request_within(struct elastic *e, unsigned timeout_s, const char *method
 		return error == -EHOSTDOWN ? -EHOSTUNREACH : error;
 	}
 	root = json_loadb(answer.text, answer.bytes, 0, NULL);
+	if (answer.status < 300 && answer.bytes > 0 && root == NULL) {
+		snprintf(e->why, sizeof(e->why), "%s: %s %.300s: the answer is no JSON", http_hosts(e->http), method,
+			 path);
+		return -EPROTO;
+	}
 	if (answer.status >= 300) {
 		elastic_explain(root, answer.status, text, sizeof(text));
 		snprintf(e->why, sizeof(e->why), "%s: %s %.300s: %s", http_hosts(e->http), method, path, text);

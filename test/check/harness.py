@@ -91,6 +91,17 @@ def own_captures():
     return [n for n in names if re.search(r"\.(pcap|pcapng)(\.gz|\.zst)?$", n)]
 
 
+def load(section):
+    """Another section as a module."""
+    import importlib.machinery
+    import importlib.util
+
+    loader = importlib.machinery.SourceFileLoader(section.replace("-", "_"), os.path.join(ROOT, "test", "check", section))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
 def scratch():
     """A folder that is gone when the section ends."""
     folder = tempfile.mkdtemp(prefix="shrike-test-", dir=os.environ.get("TMPDIR", "/tmp"))

@@ -7,19 +7,25 @@
 What it took is in FOLDER/store.ndjson, one {"index":..,"id":..,"version":..,"doc":..} a line ("doc": null when it went), which it
 reads again after a kill -9. What a client did wrong is in FOLDER/violations: a test expects that file to be empty.
 
-Faults are in FOLDER/faults.json, read before each request; probabilities are from 0 to 1:
-  request_429, request_503          whole requests are refused
-  item_429, item_503                items are
+Faults are in FOLDER/faults.json, read before each request; probabilities are from 0 to 1. FOLDER/injected has the name of each
+one that struck, a line each:
+  request_429, request_503          whole requests are refused, of every kind
+  item_429, item_503                items of bulk requests are
   item_400                          so are these documents, always the same ones, for ever ("mapper_parsing_exception")
-  cut                               items are taken, half of the answer is sent
-  lost                              items are taken, no answer is sent
-  garbage                           items are taken, the answer is no JSON
+  cut                               what was asked is done, half of the answer is sent
+  lost                              it is done, no answer is sent
+  garbage                           it is done, the answer is no JSON
   short                             items are taken, the answer is of fewer items
-  stall, stall_s                    the answer comes so much later
+  stall, stall_s                    it is done, the answer comes so much later
+  only                              faults are for requests whose path ends so
   slow_bytes_s                      bodies are read so slowly
   max_bytes                         larger bodies are refused with 413
   authorization                     what the header has to say, else 401
   no_schema                         the template is not there
+  overridden                        a composable template of somebody else matches our indices
+  product                           the database is that one of PRODUCTS, as far as its documentation says
+
+bulk_proxy.py does the same in front of a real node.
 """
 import gzip
 import hashlib
@@ -36,6 +42,41 @@ import time
 import urllib.parse
 
 SCHEMA = 86
+
+# What the products say of themselves, and where they differ in what Shrike sees (their reference manuals, 7.17, 8.19, 1.3, 2.19, 3.x):
+# - GET /: OpenSearch has a "distribution"; with compatibility.override_main_response_version 1.x and 2.x say 7.10.2 and have none.
+# - Elasticsearch from 7.14 on says X-Elastic-Product, which its own clients demand.
+# - The error of a value that does not fit is a mapper_parsing_exception; from Elasticsearch 8.8 on a document_parsing_exception.
+# - Elasticsearch 8 begins the answer to a bulk request with "errors".
+# - Types are gone from paths and action lines (Elasticsearch 8, OpenSearch 2); 7 and 1 only warn: here all refuse them.
+# - Legacy templates are deprecated in all of them, and there. Composable templates come before them (not in Elasticsearch below 7.8).
+PRODUCTS = {
+    "elasticsearch 6.8": {"number": "6.8.23"},
+    "elasticsearch 7.17": {"number": "7.17.29", "says_product": True, "composable": True},
+    "elasticsearch 8.19": {"number": "8.19.4", "says_product": True, "composable": True, "mapping_error": "document_parsing_exception",
+                           "errors_first": True},
+    "elasticsearch 99": {"number": "99.0.0", "says_product": True, "composable": True, "mapping_error": "document_parsing_exception"},
+    "opensearch 1.3": {"number": "1.3.20", "distribution": "opensearch", "composable": True},
+    "opensearch 2 as 7.10": {"number": "7.10.2", "composable": True},
+    "opensearch 3": {"number": "3.2.0", "distribution": "opensearch", "composable": True},
+}
+
+# Any other parameter is an error in all of them ("contains unrecognized parameter").
+COMMON = {"filter_path", "pretty", "human", "error_trace", "format"}
+PARAMETERS = {
+    "_bulk": {"pipeline", "refresh", "routing", "timeout", "wait_for_active_shards"},
+    "_template": {"create", "order", "local", "flat_settings"},
+    "_search": {"size", "from", "sort", "ignore_unavailable", "allow_no_indices", "expand_wildcards"},
+    "_doc": {"version", "version_type", "refresh", "routing", "timeout", "op_type", "if_seq_no", "if_primary_term"},
+    "_update": {"retry_on_conflict", "refresh", "routing", "timeout"},
+    "_refresh": {"ignore_unavailable", "allow_no_indices", "expand_wildcards"},
+    "_cat": {"h", "s", "v", "bytes", "time"},
+    "_cluster": {"level", "timeout", "wait_for_status"},
+    "_index_template": {"cause"},
+}
+TEMPLATE_KEYS = {"index_patterns", "order", "settings", "mappings", "aliases", "version"}
+MAPPING_KEYS = {"_meta", "_source", "dynamic", "dynamic_templates", "properties", "enabled", "date_detection", "numeric_detection"}
+ACTION_KEYS = {"_index", "_id", "routing", "retry_on_conflict", "version", "version_type", "if_seq_no", "if_primary_term", "pipeline"}
 
 
 class Store:
@@ -73,13 +114,13 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, folder, port):
+    def __init__(self, folder, port, handler=None):
         self.folder = folder
         self.store = Store(folder)
         self.random = random.Random(7)
         self.n_ids = 0
         certificate = os.path.join(folder, "server.pem")
-        super().__init__(("127.0.0.2" if os.path.exists(certificate) else "127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.2" if os.path.exists(certificate) else "127.0.0.1", port), handler or Handler)
         if os.path.exists(certificate):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
@@ -97,8 +138,8 @@ class Server(http.server.ThreadingHTTPServer):
         except FileNotFoundError:
             return {}
 
-    def violation(self, text):
-        with open(os.path.join(self.folder, "violations"), "a") as f:
+    def note(self, name, text):
+        with open(os.path.join(self.folder, name), "a") as f:
             f.write(text.replace("\n", " ")[:400] + "\n")
 
 
@@ -140,19 +181,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return data
 
     def violation(self, text):
-        self.server.violation(f"{self.command} {self.path}: {text}")
+        self.server.note("violations", f"{self.command} {self.path}: {text}")
 
     def chance(self, name):
         p = self.faults.get(name)
-        if not p:
+        if not p or not self.path.partition("?")[0].endswith(self.faults.get("only", "")):
             return False
         with self.server.store.lock:
-            return self.server.random.random() < p
+            struck = self.server.random.random() < p
+        if struck:
+            self.server.note("injected", name)
+        return struck
 
-    def answer(self, status, content, cut=False):
+    def answer(self, status, content):
+        """What was asked is done. Whether the client hears of it is another matter."""
         data = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
+        if self.chance("stall"):
+            time.sleep(self.faults.get("stall_s", 10))
+        if self.chance("lost"):
+            self.close_connection = True
+        elif self.chance("garbage"):
+            self.send(200, b"<html>gateway</html>")
+        else:
+            self.send(status, data, self.chance("cut"))
+
+    def send(self, status, data, cut=False):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if self.product.get("says_product"):
+            self.send_header("X-Elastic-Product", "Elasticsearch")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command != "HEAD":
@@ -162,7 +219,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     def error(self, status, kind, reason=""):
-        self.answer(status, {"error": {"root_cause": [{"type": kind, "reason": reason}], "type": kind, "reason": reason}, "status": status})
+        content = {"error": {"root_cause": [{"type": kind, "reason": reason}], "type": kind, "reason": reason}, "status": status}
+        self.send(status, json.dumps(content, separators=(",", ":")).encode())
 
     def serve(self):
         self.faults = self.server.faults()
@@ -176,12 +234,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wanted = self.faults.get("authorization")
         if wanted and self.headers.get("Authorization") != wanted:
             self.error(401, "security_exception", "missing authentication credentials")
-            return
+        elif self.chance("request_429"):
+            self.error(429, "es_rejected_execution_exception", "queue is full")
+        elif self.chance("request_503"):
+            self.error(503, "unavailable_shards_exception", "no")
+        else:
+            self.route(path, body)
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = serve
+
+    @property
+    def product(self):
+        return PRODUCTS.get(self.faults.get("product"), {})
+
+    def unknown_parameters(self, parts):
+        known = set().union(*(PARAMETERS[p] for p in parts if p in PARAMETERS)) | COMMON
+        return sorted(self.query.keys() - known)
+
+    def route(self, path, body):
         parts = [urllib.parse.unquote(p) for p in path.strip("/").split("/")]
-        if parts[-1] == "_bulk":
+        unknown = self.unknown_parameters(parts)
+        if unknown:
+            self.violation(f"parameters {unknown}")
+            self.error(400, "illegal_argument_exception", f"request [{path}] contains unrecognized parameter: [{unknown[0]}]")
+        elif parts[-1] == "_bulk":
             self.bulk(body)
         elif parts[0] == "_template":
-            self.template(parts[1])
+            self.template(parts[1], body)
+        elif parts == [""]:
+            version = {k: self.product[k] for k in ("number", "distribution") if k in self.product}
+            self.answer(200, {"name": "node", "version": version, "tagline": "You Know, for Search"})
+        elif parts == ["_cluster", "health"]:
+            self.answer(200, {"status": "green", "number_of_data_nodes": 1})
+        elif parts[:2] == ["_index_template", "_simulate_index"] and self.command == "POST":
+            self.simulate(parts[2])
+        elif len(parts) == 1 and self.command in ("HEAD", "PUT") and not parts[0].startswith("_"):
+            self.index(parts[0], body)
         elif parts[0] == "_cat":
             self.answer(200, [{"cluster": "test", "status": "green"}])
         elif parts[-1] == "_refresh":
@@ -194,15 +282,60 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.violation("unknown request")
             self.error(400, "illegal_argument_exception", "unknown request")
 
-    do_GET = do_POST = do_PUT = do_HEAD = serve
-
     # ---- single documents
 
-    def template(self, name):
-        if self.faults.get("no_schema"):
+    def template(self, name, body):
+        if self.command == "PUT":
+            template = json.loads(body)
+            self.check_template(template)
+            self.keep("_template", name, template)
+        elif self.product:
+            kept = self.server.store.get("_template", name)
+            self.answer(200 if kept else 404, {name: kept[1]} if kept else {})
+        elif self.faults.get("no_schema"):
             self.answer(404, {})
         else:
             self.answer(200, {name: {"mappings": {"_meta": {"molochDbVersion": SCHEMA}}}})
+
+    def check_template(self, template):
+        unknown = template.keys() - TEMPLATE_KEYS
+        if unknown or not isinstance(template.get("index_patterns"), list):
+            self.violation(f"template with {sorted(unknown)} and patterns {template.get('index_patterns')}")
+        unknown = template.get("mappings", {}).keys() - MAPPING_KEYS
+        if unknown:
+            self.violation(f"a mapping with {sorted(unknown)}, or of a type")
+        # An alias has to find its field in the mapping that it comes with.
+        properties = template.get("mappings", {}).get("properties", {})
+        for name, value in properties.items():
+            field = {"properties": properties}
+            for part in value.get("path", name).split("."):
+                field = field.get("properties", {}).get(part, {})
+            if value.get("type") == "alias" and "type" not in field:
+                self.violation(f"alias {name} of {value['path']}, which is not there")
+
+    def keep(self, kind, name, what):
+        with self.server.store.lock:
+            self.server.store.put([(kind, name, 1, what)])
+        self.answer(200, {"acknowledged": True})
+
+    def index(self, name, body):
+        if self.command == "HEAD":
+            self.answer(200 if self.server.store.get("_index", name) else 404, {})
+            return
+        request = json.loads(body)
+        unknown = request.keys() - {"settings", "mappings", "aliases"} or request.get("mappings", {}).keys() - MAPPING_KEYS
+        if unknown:
+            self.violation(f"index with {sorted(unknown)}")
+        with self.server.store.lock:
+            self.server.store.put([("_index", alias, 1, {}) for alias in request.get("aliases", {})])
+        self.keep("_index", name, request)
+
+    def simulate(self, index):
+        """The composable template that would count for an index."""
+        if not self.product.get("composable"):
+            self.error(405, "method_not_allowed", "Incorrect HTTP method for uri")
+        else:
+            self.answer(200, {"template": {"settings": {}}, "overlapping": []} if self.faults.get("overridden") else {})
 
     def search(self, index, body):
         request = json.loads(body) if body else {}
@@ -256,31 +389,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.faults.get("max_bytes") and len(body) > self.faults["max_bytes"]:
             self.error(413, "content_too_long_exception")
             return
-        if self.chance("request_429"):
-            self.error(429, "es_rejected_execution_exception", "queue is full")
-            return
-        if self.chance("request_503"):
-            self.error(503, "unavailable_shards_exception", "no")
-            return
         items = self.items(body)
         if items is None:
             self.error(400, "illegal_argument_exception", "The bulk request must be terminated by a newline")
             return
         refused = [(self.chance("item_429") and 429) or (self.chance("item_503") and 503) for _ in items]
-        stall = self.chance("stall")
-        lost, cut, garbage, short = (self.chance(n) for n in ("lost", "cut", "garbage", "short"))
-        with self.server.store.lock:
-            answers = self.take(items, refused)
-        if stall:
-            time.sleep(self.faults.get("stall_s", 10))
-        if lost:
-            self.close_connection = True
+        answers = self.take_all(items, refused)
+        if answers is None:
             return
-        if short:
+        if self.chance("short"):
             answers = answers[:-1]
         errors = any("error" in next(iter(a.values())) for a in answers)
-        content = {"took": 1, "errors": errors, "items": answers}
-        self.answer(200, b"<html>gateway</html>" if garbage else content, cut)
+        first = {"errors": errors, "took": 1} if self.product.get("errors_first") else {"took": 1, "errors": errors}
+        self.answer(200, {**first, "items": answers})
 
     def items(self, body):
         """[(operation, its parameters, document)], or None when this is no bulk request."""
@@ -299,7 +420,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             except ValueError as e:
                 self.violation(f"{e}: {action[:100]!r} {text[:100]!r}")
                 return None
-            if operation not in ("create", "index", "update") or "_index" not in parameters or not isinstance(document, dict):
+            if operation not in ("create", "index", "update") or "_index" not in parameters or not isinstance(document, dict) or \
+                    parameters.keys() - ACTION_KEYS:
                 self.violation(f"action {action[:200]!r}")
                 return None
             items.append((operation, parameters, document))
@@ -311,6 +433,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def is_poison(self, key):
         return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) / 2**32 < self.faults.get("item_400", 0)
 
+    def take_all(self, items, refused):
+        """An answer for each item, or None when the request was answered already."""
+        with self.server.store.lock:
+            return self.take(items, refused)
+
     def take(self, items, refused):
         answers, changes = [], []
         for (operation, parameters, document), status in zip(items, refused):
@@ -319,7 +446,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.server.n_ids += 1
                 key = f"made-{os.getpid()}-{self.server.n_ids}"
             if operation == "create" and self.is_poison(key):
-                answers.append(self.item(operation, 400, "mapper_parsing_exception", "failed to parse field"))
+                self.server.note("injected", "item_400")
+                answers.append(self.item(operation, 400, self.product.get("mapping_error", "mapper_parsing_exception"), "failed to parse field"))
             elif status:
                 answers.append(self.item(operation, status, "es_rejected_execution_exception", "rejected"))
             elif operation == "create" and self.server.store.get(index, key) is not None:
