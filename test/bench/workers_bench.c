@@ -1,13 +1,17 @@
 /* Two workers against one, and what a hand-off costs: a whole sensor on net_ring ports whose rings are refilled in
  * place.
  *
- *   workers_bench right|other PACKETS TRACE [SHRIKE'S ARGUMENTS]
+ *   workers_bench PACKETS TRACE [SHRIKE'S ARGUMENTS]
  *
  * Beside each worker, on its lcore, is a feeder. It puts packets of the trace, which lies in memory, into the ring that
- * the worker polls: an mbuf from the pool whose data pointer is set, no copy. 'right': each worker gets the packets of
- * the flows that it owns; 'other': those of the next worker's, so each is handed off. Both workers together process
- * the first PACKETS packets of TRACE once. Prints a line of JSON. */
+ * the worker polls: an mbuf from the pool whose data pointer is set, no copy.
+ *
+ * A line on standard input is a pass over the first PACKETS packets, all workers together: 'right', where each worker
+ * gets the packets of the flows that it owns, or 'other', those of the next worker's, so each is handed off. The answer
+ * is a line of JSON. Passes follow each other in one process, whose memory has all been touched by the first of them,
+ * so the first one says nothing and those after it can be held against each other. End of input ends it. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +35,9 @@ enum {
 	POOL_MBUFS = 16383,
 	POOL_CACHE = 256,
 	FILE_HEADER = 24,
-	RECORD_HEADER = 16
+	RECORD_HEADER = 16,
+	NAP_NS = 500000,
+	PATIENCE_S = 300,
 };
 
 struct frame {
@@ -39,20 +45,32 @@ struct frame {
 	uint32_t bytes;
 };
 
+struct frames {
+	struct frame *frame;
+	unsigned n;
+};
+
 struct feeder {
 	struct rte_ring *ring;
-	struct frame *frame;
-	unsigned n, next;
-	bool done;
+	unsigned index, pass;
+	const struct frames *frames;
+	const struct worker *owner; /* of these frames */
+	unsigned next;
+	uint64_t processed_before; /* by the owner, before this pass */
 } __rte_cache_aligned;
 
 static struct sensor sensor;
+static struct frames frames[WORKERS_MAX]; /* by owner */
 static struct feeder feeder[WORKERS_MAX];
 static struct rte_mempool *pool;
 static unsigned processed; /* the counter's index */
 static unsigned n_all;
-static _Atomic unsigned n_fed;
-static uint64_t begin_ns, end_ns;
+
+/* Written by the driver before a pass and when it has ended; feeders only read. */
+static struct {
+	_Atomic unsigned pass;
+	unsigned shift;
+} order __rte_cache_aligned;
 
 static void
 die(const char *what)
@@ -61,9 +79,9 @@ die(const char *what)
 	exit(1);
 }
 
-/* The frames of a pcap file in our byte order, and whose they are. */
+/* The frames of a pcap file in our byte order, by owner. */
 static void
-read_trace(const char *path, unsigned max, unsigned shift)
+read_trace(const char *path, unsigned max)
 {
 	struct decode_conf *decode = decode_conf_create(NULL);
 	struct stat st;
@@ -73,14 +91,14 @@ read_trace(const char *path, unsigned max, unsigned shift)
 
 	if (fd < 0 || fstat(fd, &st) != 0 || decode == NULL)
 		die("cannot read the trace");
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (map == MAP_FAILED)
 		die("cannot map the trace");
 	for (unsigned i = 0; i < sensor.n_workers; i++)
-		feeder[i].frame = calloc(max, sizeof(struct frame));
+		frames[i].frame = calloc(max, sizeof(struct frame));
 	while (n_all < max && at + RECORD_HEADER < (size_t)st.st_size) {
 		struct packet p = {.link_type = LINK_ETHERNET};
-		struct feeder *f;
+		struct frames *f;
 		uint32_t bytes;
 
 		memcpy(&bytes, map + at + 8, sizeof(bytes));
@@ -90,7 +108,7 @@ read_trace(const char *path, unsigned max, unsigned shift)
 		at += bytes;
 		if (at > (size_t)st.st_size || packet_decode(decode, &p) != PACKET_OK)
 			continue;
-		f = &feeder[(flow_owner(&sensor.owners, &p.key) + shift) % sensor.n_workers];
+		f = &frames[flow_owner(&sensor.owners, &p.key)];
 		f->frame[f->n++] = (struct frame){map + at - bytes, bytes};
 		n_all++;
 	}
@@ -106,7 +124,7 @@ fill(struct feeder *f, unsigned n)
 	if (rte_mempool_get_bulk(pool, (void **)m, n) != 0)
 		return;
 	for (unsigned i = 0; i < n; i++) {
-		const struct frame *frame = &f->frame[f->next + i];
+		const struct frame *frame = &f->frames->frame[f->next + i];
 
 		m[i]->buf_addr = frame->data;
 		m[i]->buf_len = (uint16_t)frame->bytes;
@@ -121,7 +139,12 @@ fill(struct feeder *f, unsigned n)
 	if (rte_ring_sp_enqueue_bulk(f->ring, (void **)m, n, NULL) == 0)
 		die("a ring is full that had room");
 	f->next += n;
-	atomic_fetch_add_explicit(&n_fed, n, memory_order_relaxed);
+}
+
+static uint64_t
+processed_by(const struct worker *w)
+{
+	return __atomic_load_n(&w->counters.value[processed], __ATOMIC_RELAXED);
 }
 
 static uint64_t
@@ -130,30 +153,37 @@ total_processed(void)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < sensor.n_workers; i++)
-		sum += __atomic_load_n(&sensor.worker[i]->counters.value[processed], __ATOMIC_RELAXED);
+		sum += processed_by(sensor.worker[i]);
 	return sum;
 }
 
+static void
+begin_pass(struct feeder *f, unsigned pass)
+{
+	unsigned owner = (f->index + order.shift) % sensor.n_workers;
+
+	f->pass = pass;
+	f->frames = &frames[owner];
+	f->owner = sensor.worker[owner];
+	f->processed_before = processed_by(f->owner);
+	f->next = 0;
+}
+
+/* Looks at no other lcore's counters but those of the packets' owner. */
 static unsigned
 feed(void *context)
 {
 	struct feeder *f = context;
-	unsigned n = RTE_MIN(f->n - f->next, (unsigned)FEED_BURST);
+	unsigned pass = atomic_load_explicit(&order.pass, memory_order_acquire), n;
 
-	if (n > 0) {
-		if (begin_ns == 0)
-			begin_ns = clock_monotonic_ns();
-		if (rte_ring_free_count(f->ring) < n || n_fed - total_processed() > UNDER_WAY_MAX * sensor.n_workers)
-			return 0;
-		fill(f, n);
-		return n;
-	}
-	if (f == &feeder[0] && !f->done && total_processed() == n_all) {
-		end_ns = clock_monotonic_ns();
-		f->done = true;
-		raise(SIGTERM);
-	}
-	return 0;
+	if (pass != f->pass)
+		begin_pass(f, pass);
+	n = f->frames != NULL ? RTE_MIN(f->frames->n - f->next, (unsigned)FEED_BURST) : 0;
+	if (n == 0 || rte_ring_free_count(f->ring) < n ||
+	    f->next - (processed_by(f->owner) - f->processed_before) > UNDER_WAY_MAX)
+		return 0;
+	fill(f, n);
+	return n;
 }
 
 static void
@@ -167,6 +197,7 @@ start_feeders(void)
 			die("a worker has no queue");
 		snprintf(name, sizeof(name), "ETH_RXTX%u_%.32s", queue->number, port);
 		feeder[i].ring = rte_ring_lookup(name);
+		feeder[i].index = i;
 		if (feeder[i].ring == NULL)
 			die("no ring behind the port: --vdev net_ring0 --vdev net_ring1");
 		role_plan_add(&sensor.plan, ROLE_WORKER, i, &(struct role){"feeder", feed, &feeder[i]});
@@ -189,45 +220,69 @@ configure(struct options *o, int argc, char **argv)
 		die("settings");
 }
 
-static void
-print_loss(const struct counter *c, uint64_t total, void *context)
+/* The driver sleeps a little at a time: it shares a CPU with a worker. What that adds is the same for every pass. */
+static bool
+run_pass(unsigned shift)
 {
-	if (c->loss && total > 0)
-		fprintf(context, "workers_bench: %llu %s\n", (unsigned long long)total, c->name);
+	uint64_t before = total_processed(), lost = ledger_losses(), handed_off = counters_total("worker.handed_off");
+	uint64_t begin_ns = clock_monotonic_ns(), now_ns = begin_ns;
+
+	order.shift = shift;
+	atomic_fetch_add_explicit(&order.pass, 1, memory_order_release);
+	while (total_processed() < before + n_all && ledger_losses() == lost &&
+	       now_ns < begin_ns + PATIENCE_S * NS_PER_S) {
+		const struct timespec nap = {.tv_nsec = NAP_NS};
+
+		nanosleep(&nap, NULL);
+		now_ns = clock_monotonic_ns();
+	}
+	printf("{\"workers\": %u, \"packets\": %u, \"ns_per_packet\": %.2f, \"handed_off\": %llu, \"lost\": %llu}\n",
+	       sensor.n_workers, n_all, (double)(now_ns - begin_ns) / n_all,
+	       (unsigned long long)(counters_total("worker.handed_off") - handed_off),
+	       (unsigned long long)(ledger_losses() - lost));
+	fflush(stdout);
+	return total_processed() == before + n_all;
+}
+
+static void *
+drive(void *context)
+{
+	char line[16];
+
+	while (fgets(line, sizeof(line), stdin) != NULL)
+		if (!run_pass(strcmp(line, "other\n") == 0 ? 1 : 0))
+			break;
+	raise(SIGTERM);
+	return context;
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct options o;
-	unsigned max = argc > 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
-	const char *path = argc > 3 ? argv[3] : "", *mode = argc > 3 ? argv[1] : "";
-	double seconds;
+	unsigned max = argc > 2 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
+	const char *path = argc > 2 ? argv[2] : "";
+	pthread_t driver;
 
 	if (max == 0)
-		die("workers_bench right|other PACKETS TRACE [ARGUMENTS]");
-	argv[3] = argv[0];
-	configure(&o, argc - 3, argv + 3);
+		die("workers_bench PACKETS TRACE [ARGUMENTS]");
+	argv[2] = argv[0];
+	configure(&o, argc - 2, argv + 2);
 	if (sensor_start(&sensor) != EXIT_FINE)
 		die("start");
 	REGISTRY_FOREACH (counter, struct counter, slot) {
 		if (strcmp((*slot)->name, "worker.processed") == 0)
 			processed = (unsigned)(slot - __start_registry_counter);
 	}
-	read_trace(path, max, strcmp(mode, "other") == 0 ? 1 : 0);
+	read_trace(path, max);
 	pool = rte_pktmbuf_pool_create("feed", POOL_MBUFS, POOL_CACHE, sizeof(struct packet_meta), RTE_PKTMBUF_HEADROOM,
 				       SOCKET_ID_ANY);
 	if (pool == NULL)
 		die("no memory for mbufs");
 	start_feeders();
+	if (pthread_create(&driver, NULL, drive, NULL) != 0)
+		die("no thread");
 	sensor_run(&sensor);
-	seconds = (double)(end_ns - begin_ns) / 1e9;
-	printf("{\"workers\": %u, \"packets\": %u, \"seconds\": %.6f, \"ns_per_packet\": %.2f, \"handed_off\": %llu, "
-	       "\"lost\": %llu, \"ledger\": %u}\n",
-	       sensor.n_workers, n_all, seconds, seconds * 1e9 / n_all,
-	       (unsigned long long)counters_total("worker.handed_off"), (unsigned long long)ledger_losses(),
-	       ledger_check(NULL));
-	counters_each(print_loss, stderr);
 	fflush(stdout);
-	_exit(end_ns == 0);
+	_exit(ledger_check(stderr) != 0);
 }
