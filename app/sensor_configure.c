@@ -179,6 +179,8 @@ sensor_configure(struct sensor *s, const struct options *o, const struct conf *c
 	s->parsers = parsers_create(conf);
 	if (s->parsers == NULL)
 		return EXIT_CONF;
+	if (parsers_each_plugin(s->parsers, packet_register) != 0)
+		return EXIT_CONF;
 	parsers_bind_protocols(s->parsers, protocol_name, packet_protocol_count());
 	fill(s);
 	if ((s->app.receive_ring & (s->app.receive_ring - 1)) != 0) {

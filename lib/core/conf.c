@@ -286,24 +286,49 @@ conf_fill(const struct conf *conf, const struct setting_group *group, void *out)
 }
 
 static void
-section_each(const struct conf_section *section, void (*each)(const char *key, const char *value, void *context),
-	     void *context)
+section_lines(const struct conf_section *section, void (*each)(const struct conf_line *, void *context), void *context)
 {
-	for (unsigned i = 0; section != NULL && i < section->n; i++)
-		each(section->entries[i].key, section->entries[i].value, context);
+	for (unsigned i = 0; section != NULL && i < section->n; i++) {
+		const struct conf_entry *e = &section->entries[i];
+
+		each(
+			&(struct conf_line){
+				.key = e->key, .value = e->value, .where = e->source.where, .line = e->source.line},
+			context);
+	}
+}
+
+void
+conf_section_lines(const struct conf *conf, const char *name, void (*each)(const struct conf_line *, void *context),
+		   void *context)
+{
+	section_lines(section_find(conf, CONF_LAYER_FILE, name), each, context);
+	section_lines(section_find(conf, CONF_LAYER_ENVIRONMENT, name), each, context);
+}
+
+struct pair_call {
+	void (*each)(const char *key, const char *value, void *context);
+	void *context;
+};
+
+static void
+call_with_pair(const struct conf_line *line, void *context)
+{
+	const struct pair_call *call = context;
+
+	call->each(line->key, line->value, call->context);
 }
 
 void
 conf_section_each(const struct conf *conf, const char *name,
 		  void (*each)(const char *key, const char *value, void *context), void *context)
 {
-	section_each(section_find(conf, CONF_LAYER_FILE, name), each, context);
-	section_each(section_find(conf, CONF_LAYER_ENVIRONMENT, name), each, context);
+	conf_section_lines(conf, name, call_with_pair, &(struct pair_call){each, context});
 }
 
 bool
-conf_file_section_each(const char *path, const char *name,
-		       void (*each)(const char *key, const char *value, void *context), void *context, FILE *errors)
+conf_file_section_lines(const char *path, const char *name, void (*each)(const struct conf_line *, void *context),
+			void *context, FILE *errors)
 {
 	struct conf_tables tables = conf_registry();
 	struct conf *conf = conf_create(&tables);
@@ -317,9 +342,52 @@ conf_file_section_each(const char *path, const char *name,
 	conf_issues_print(conf, errors);
 	good = conf->n_errors == 0 && !conf->no_memory;
 	if (good)
-		section_each(section_find(conf, CONF_LAYER_FILE, name), each, context);
+		section_lines(section_find(conf, CONF_LAYER_FILE, name), each, context);
 	conf_destroy(conf);
 	return good;
+}
+
+static bool
+same_section(const struct conf *a, const struct conf *b, enum conf_layer layer, const char *name)
+{
+	const struct conf_section *x = section_find(a, layer, name), *y = section_find(b, layer, name);
+	unsigned n = x != NULL ? x->n : 0;
+
+	if (n != (y != NULL ? y->n : 0))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(x->entries[i].key, y->entries[i].key) != 0 ||
+		    strcmp(x->entries[i].value, y->entries[i].value) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_setting(const struct conf *a, const struct conf *b, const struct setting *setting)
+{
+	const struct conf_entry *x = conf_entry_find(a, setting->key), *y = conf_entry_find(b, setting->key);
+	const char *fallback = setting->fallback != NULL ? setting->fallback : "";
+
+	return strcmp(x != NULL ? x->value : fallback, y != NULL ? y->value : fallback) == 0;
+}
+
+void
+conf_differences(const struct conf *a, const struct conf *b, void (*each)(const char *name, void *context),
+		 void *context)
+{
+	char name[CONF_NEAREST_LENGTH_MAX + 3];
+
+	for (unsigned g = 0; g < a->tables.n; g++)
+		for (unsigned i = 0; i < a->tables.groups[g]->n_settings; i++)
+			if (!same_setting(a, b, &a->tables.groups[g]->settings[i]))
+				each(a->tables.groups[g]->settings[i].key, context);
+	for (unsigned i = 0; conf_free_sections[i] != NULL; i++) {
+		if (same_section(a, b, CONF_LAYER_FILE, conf_free_sections[i]) &&
+		    same_section(a, b, CONF_LAYER_ENVIRONMENT, conf_free_sections[i]))
+			continue;
+		snprintf(name, sizeof(name), "[%s]", conf_free_sections[i]);
+		each(name, context);
+	}
 }
 
 void

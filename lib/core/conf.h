@@ -132,11 +132,24 @@ void conf_fill(const struct conf *, const struct setting_group *, void *out);
 void conf_section_each(const struct conf *, const char *section,
 		       void (*each)(const char *key, const char *value, void *context), void *context);
 
+/* The same with the place of each, for messages. */
+struct conf_line {
+	const char *key, *value;
+	const char *where; /* the file's path, or the environment's variable */
+	unsigned line;	   /* 0: not of a file */
+};
+void conf_section_lines(const struct conf *, const char *section, void (*each)(const struct conf_line *, void *context),
+			void *context);
+
 /* The same of a file of its own, of which nothing else is looked at. False: it cannot be read, or is no conf file; the
  * reasons were written to 'errors'. */
-bool conf_file_section_each(const char *path, const char *section,
-			    void (*each)(const char *key, const char *value, void *context), void *context,
-			    FILE *errors);
+bool conf_file_section_lines(const char *path, const char *section,
+			     void (*each)(const struct conf_line *, void *context), void *context, FILE *errors);
+
+/* What two confs of one program say differently: 'each' gets the key of a setting or, for a free section, "[name]". The
+ * texts are compared: true and 1 differ. */
+void conf_differences(const struct conf *, const struct conf *, void (*each)(const char *name, void *context),
+		      void *context);
 
 /* True when somebody set the key (file, environment or override). */
 bool conf_is_set(const struct conf *, const char *key);

@@ -127,6 +127,9 @@ packet_decode_general(const struct decode_conf *conf, struct packet *p)
 		return p->verdict = PACKET_UNKNOWN_ETHER;
 
 	verdict = handle(conf, p, cursor_make(p->data, p->captured_bytes));
+	/* A handler of somebody else's that forgot the key, or whose protocol is not registered. */
+	if (unlikely(verdict == PACKET_OK && p->protocol == 0))
+		verdict = PACKET_CORRUPT;
 	if (verdict == PACKET_CORRUPT && conf->save.corrupt && packet_key_corrupt(p))
 		verdict = PACKET_OK;
 	return p->verdict = (uint8_t)verdict;

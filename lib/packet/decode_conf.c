@@ -1,7 +1,8 @@
 /* Settings and dispatch tables of decode.
  *
  * Everything a packet may need is looked up by an index: 64 KB of ethertype slots, of which traffic touches a few
- * lines, 256 IP protocols, a bit per UDP port. The object is const once it is made, so all workers share one. */
+ * lines, 256 IP protocols, a bit per UDP port. The object is const once it is made, so all workers share one; what may
+ * change while they run hangs on a pointer that they read for each packet (packet-drop-ips). */
 
 #include "decode_priv.h"
 
@@ -37,21 +38,13 @@ static const struct decode_settings settings_defaults = {
 };
 
 static int
-hook_refused(const struct packet_hook *hook, int error)
-{
-	LOG_ERROR("decode.hook", "kind=%d number=%u reason=\"%s\"", (int)hook->kind, hook->number,
-		  error == EEXIST ? "two handlers for one number" : "too many handlers");
-	return -error;
-}
-
-static int
 add_ethertype(struct decode_conf *conf, const struct packet_hook *hook)
 {
 	/* IPv4 and IPv6 are called without looking at the table. */
 	if (conf->ethertype_slot[hook->number] != 0 || hook->number == ETHERTYPE_IPV4 || hook->number == ETHERTYPE_IPV6)
-		return hook_refused(hook, EEXIST);
+		return -EEXIST;
 	if (conf->n_ethertypes + 1 >= ETHERTYPE_HANDLERS_MAX)
-		return hook_refused(hook, ENOSPC);
+		return -ENOSPC;
 	conf->ethertype[++conf->n_ethertypes] = hook->handle;
 	conf->ethertype_slot[hook->number] = (uint8_t)conf->n_ethertypes;
 	return 0;
@@ -62,7 +55,7 @@ add_ip_protocol(struct decode_conf *conf, const struct packet_hook *hook)
 {
 	if (hook->number > UINT8_MAX || conf->ip_protocol[hook->number] != NULL || hook->number == IP_PROTOCOL_TCP ||
 	    hook->number == IP_PROTOCOL_UDP)
-		return hook_refused(hook, EEXIST);
+		return -EEXIST;
 	conf->ip_protocol[hook->number] = hook->handle;
 	return 0;
 }
@@ -71,9 +64,9 @@ static int
 add_udp_port(struct decode_conf *conf, const struct packet_hook *hook)
 {
 	if (bit_test(conf->udp_port_bits, hook->number))
-		return hook_refused(hook, EEXIST);
+		return -EEXIST;
 	if (conf->n_udp_ports == UDP_PORT_HANDLERS_MAX)
-		return hook_refused(hook, ENOSPC);
+		return -ENOSPC;
 	bit_set(conf->udp_port_bits, hook->number);
 	conf->udp_port[conf->n_udp_ports].number = hook->number;
 	conf->udp_port[conf->n_udp_ports++].handle = hook->handle;
@@ -84,6 +77,8 @@ int
 decode_conf_add_hook(struct decode_conf *conf, const struct packet_hook *hook)
 {
 	switch (hook->kind) {
+	case PACKET_HOOK_KINDS:
+		break;
 	case HOOK_ETHERTYPE:
 		return add_ethertype(conf, hook);
 	case HOOK_IP_PROTOCOL:
@@ -91,20 +86,57 @@ decode_conf_add_hook(struct decode_conf *conf, const struct packet_hook *hook)
 	case HOOK_UDP_PORT:
 		return add_udp_port(conf, hook);
 	}
-	return hook_refused(hook, ENOSPC);
+	return -EINVAL;
+}
+
+struct adding {
+	struct decode_conf *conf;
+	const struct disabled_names *disabled;
+	const struct packet_hook *refused, *rival;
+};
+
+static int
+find_rival(void *context, const struct packet_hook *hook)
+{
+	struct adding *adding = context;
+
+	if (adding->rival == NULL && hook != adding->refused && hook->kind == adding->refused->kind &&
+	    hook->number == adding->refused->number && !name_is_disabled(adding->disabled, hook->parser))
+		adding->rival = hook;
+	return 0;
 }
 
 static int
-add_hooks(struct decode_conf *conf, const struct decode_settings *settings)
+say_refused(struct adding *adding, const struct packet_hook *hook, int error)
 {
-	REGISTRY_FOREACH (packet_hook, struct packet_hook, hook) {
-		int error =
-			name_is_disabled(&settings->disabled, (*hook)->parser) ? 0 : decode_conf_add_hook(conf, *hook);
+	static const char *const kinds[PACKET_HOOK_KINDS] = {
+		[HOOK_ETHERTYPE] = "ethertype", [HOOK_IP_PROTOCOL] = "ip_protocol", [HOOK_UDP_PORT] = "udp_port"};
+	char who[256], whose[256] = "shrike", quoted[2][256];
 
-		if (error != 0)
-			return error;
-	}
-	return 0;
+	adding->refused = hook;
+	packet_hooks_each(find_rival, adding);
+	packet_hook_print(hook, who, sizeof(who));
+	if (adding->rival != NULL)
+		packet_hook_print(adding->rival, whose, sizeof(whose));
+	if (error == -EEXIST)
+		LOG_ERROR("decode.hook",
+			  "%s=%u (0x%04x) wanted_by=\"%s\" taken_by=\"%s\" "
+			  "note=\"disableParsers=NAME.so switches hooks of that name off\"",
+			  kinds[hook->kind], hook->number, hook->number, log_quote(quoted[0], sizeof(quoted[0]), who),
+			  log_quote(quoted[1], sizeof(quoted[1]), whose));
+	else
+		LOG_ERROR("decode.hook", "%s=%u (0x%04x) wanted_by=\"%s\" error=\"too many handlers\"",
+			  kinds[hook->kind], hook->number, hook->number, log_quote(quoted[0], sizeof(quoted[0]), who));
+	return error;
+}
+
+static int
+add_hook(void *context, const struct packet_hook *hook)
+{
+	struct adding *adding = context;
+	int error = name_is_disabled(adding->disabled, hook->parser) ? 0 : decode_conf_add_hook(adding->conf, hook);
+
+	return error == 0 ? 0 : say_refused(adding, hook, error);
 }
 
 static int
@@ -133,13 +165,14 @@ apply(struct decode_conf *conf, const struct decode_settings *settings)
 	conf->fast = !conf->trim_ethernet_padding;
 	conf->tcp = packet_protocol_find("tcp");
 	conf->udp = packet_protocol_find("udp");
-	return add_hooks(conf, settings);
+	return packet_hooks_each(add_hook, &(struct adding){.conf = conf, .disabled = &settings->disabled});
 }
 
 struct decode_conf *
 decode_conf_create_from(const struct decode_settings *settings, const struct conf *from)
 {
 	struct decode_conf *conf = calloc(1, sizeof(*conf));
+	const struct drop_ips *list = NULL;
 	int error;
 
 	if (conf == NULL)
@@ -148,7 +181,8 @@ decode_conf_create_from(const struct decode_settings *settings, const struct con
 	if (error == 0 && from != NULL)
 		error = collapse_load(from, conf);
 	if (error == 0 && from != NULL)
-		error = drop_ips_load(from, &settings->drop_ips_files, &conf->drop_ips);
+		error = drop_ips_load(from, &settings->drop_ips_files, stderr, &list);
+	atomic_init(&conf->drop_ips, (void *)(uintptr_t)list);
 	conf->tracks = conf->tracking != TRACKING_NONE || conf->n_collapse > 0;
 	if (error != 0) {
 		decode_conf_destroy(conf);
@@ -180,8 +214,29 @@ decode_conf_destroy(struct decode_conf *conf)
 	free(conf);
 }
 
-const struct drop_ips *
-decode_conf_exchange_drop_ips(struct decode_conf *conf, const struct drop_ips *list)
+static void
+free_drop_ips(void *list)
 {
-	return __atomic_exchange_n(&conf->drop_ips, list, __ATOMIC_ACQ_REL);
+	drop_ips_destroy(list);
+}
+
+int
+decode_conf_replace_drop_ips(struct decode_conf *conf, const struct drop_ips *list)
+{
+	return rcu_replace(&conf->drop_ips, (void *)(uintptr_t)list, free_drop_ips);
+}
+
+const struct drop_ips *
+decode_conf_drop_ips(const struct decode_conf *conf)
+{
+	return packet_drop_ips(conf);
+}
+
+int
+packet_drop_ips_load(const struct conf *from, FILE *errors, const struct drop_ips **list)
+{
+	struct decode_settings settings = settings_defaults;
+
+	conf_fill(from, &packet_settings_group, &settings);
+	return drop_ips_load(from, &settings.drop_ips_files, errors, list);
 }

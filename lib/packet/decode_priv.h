@@ -4,6 +4,7 @@
 
 #include "decode.h"
 #include "disabled.h"
+#include "rcu.h"
 
 enum {
 	ETHERTYPE_HANDLERS_MAX = 64,
@@ -91,7 +92,7 @@ struct decode_conf {
 	bool tracks;				       /* keys have tracking bytes */
 	uint8_t tracking;			       /* enum packet_tracking */
 	uint8_t tcp, udp;			       /* protocol ids */
-	const struct drop_ips *drop_ips;	       /* NULL: none; decode_conf_exchange_drop_ips() */
+	void *_Atomic drop_ips;			       /* struct drop_ips; NULL: none; decode_conf_replace_drop_ips() */
 	uint32_t n_collapse;
 	struct collapse *collapse;
 	unsigned n_ethertypes, n_udp_ports;
@@ -137,11 +138,11 @@ read_be32(const uint8_t *field)
 	return (uint32_t)field[0] << 24 | (uint32_t)field[1] << 16 | (uint32_t)field[2] << 8 | field[3];
 }
 
-/* packet-drop-ips as it is now; NULL: none. */
+/* packet-drop-ips as it is now, for this packet; NULL: none. */
 static inline const struct drop_ips *
 packet_drop_ips(const struct decode_conf *conf)
 {
-	return __atomic_load_n(&conf->drop_ips, __ATOMIC_ACQUIRE);
+	return rcu_get(&conf->drop_ips);
 }
 
 /* Where the cursor stands in the packet. */
@@ -167,13 +168,17 @@ packet_from(const struct packet *p, uint32_t offset)
 	return c;
 }
 
-/* Ids of the registered protocols, by place in the registry. */
-extern uint8_t packet_protocol_ids[PACKET_PROTOCOLS_MAX];
-#define PACKET_PROTOCOL_ID(object)                                                                                     \
-	packet_protocol_ids[&registry_packet_protocol_##object - __start_registry_packet_protocol]
-
 /* False: too many protocols, or a name twice. */
 bool packet_protocols_valid(void);
+/* A protocol of a .so, which there is room for and no other one of its name; returns its id. */
+uint8_t packet_protocol_add(const struct packet_protocol *);
+/* All that were added. */
+void packet_protocols_forget(void);
+
+/* Every hook, built in and of .so files, until one call does not return 0; what that returned. */
+int packet_hooks_each(int (*each)(void *context, const struct packet_hook *), void *context);
+/* Whose it is, for messages: "shrike's lldp", "acme (/path/acme.so)". */
+void packet_hook_print(const struct packet_hook *, char *out, size_t size);
 
 /* Decoders of link types; each gets the whole frame. */
 enum packet_verdict packet_decode_sll(const struct decode_conf *, struct packet *, struct cursor);
@@ -192,15 +197,11 @@ enum packet_verdict packet_decode_mpacket(const struct decode_conf *, struct pac
 enum packet_verdict packet_decode_ppp_protocol(const struct decode_conf *, struct packet *, uint16_t protocol,
 					       struct cursor);
 
-/* IPv4 or IPv6 by the first four bits; 'otherwise' when they are neither. */
-enum packet_verdict packet_decode_ip(const struct decode_conf *, struct packet *, struct cursor,
-				     enum packet_verdict otherwise);
-
 /* A tunnel was entered. */
 static inline void
 packet_tunnel(struct packet *p, enum packet_tunnel tunnel)
 {
-	p->tunnels |= (uint8_t)tunnel;
+	p->tunnels |= (uint16_t)tunnel;
 	p->has_outer = true;
 }
 
@@ -217,14 +218,6 @@ enum packet_verdict packet_decode_general(const struct decode_conf *, struct pac
 /* The shorter path. False: not one of its packets, or not a good one; the decode members are then undefined. */
 bool packet_decode_fast(const struct decode_conf *, struct packet *);
 
-/* What follows an IP header; it ends with the IP packet. */
-enum packet_verdict packet_decode_ip_protocol_in(const struct decode_conf *, struct packet *, uint8_t protocol,
-						 struct span);
-static inline enum packet_verdict
-packet_decode_ip_protocol(const struct decode_conf *conf, struct packet *p, uint8_t protocol, struct cursor c)
-{
-	return packet_decode_ip_protocol_in(conf, p, protocol, span_of(c));
-}
 enum packet_verdict packet_decode_tcp(const struct decode_conf *, struct packet *);
 enum packet_verdict packet_decode_udp(const struct decode_conf *, struct packet *, struct span);
 enum packet_verdict packet_decode_ipv4_in(const struct decode_conf *, struct packet *, struct span);
@@ -255,7 +248,7 @@ bool save_unknown_parse(const struct conf_list *, struct save_unknown *out, cons
 /* decode_conf_create() with these settings; the second argument, which may be NULL, gives [vlan-vni-collapse] only. */
 struct decode_conf *decode_conf_create_from(const struct decode_settings *, const struct conf *);
 
-/* 0, -EEXIST or -ENOSPC, and the reason in the log. */
+/* 0, -EEXIST (that number has a handler), -ENOSPC or -EINVAL. */
 int decode_conf_add_hook(struct decode_conf *, const struct packet_hook *);
 
 /* Reads [vlan-vni-collapse]. 0, -EINVAL, -ENOSPC or -ENOMEM, and the reason in the log. */
@@ -279,11 +272,11 @@ uint32_t packet_tracking_id(const struct decode_conf *, const struct packet *);
 		.one_way = true,                                                                                       \
 		.has_addresses = addresses_,                                                                           \
 	};                                                                                                             \
-	REGISTRY_ADD(packet_protocol, symbol)
+	PACKET_PROTOCOL(symbol)
 
 #define HOOK(symbol, kind_, number_, handle_, parser_)                                                                 \
 	static const struct packet_hook symbol = {                                                                     \
 		.kind = kind_, .number = number_, .handle = handle_, .parser = parser_};                               \
-	REGISTRY_ADD(packet_hook, symbol)
+	PACKET_HOOK(symbol)
 
 #endif

@@ -28,7 +28,7 @@ static const uint32_t dhcp_cookie = 0x63825363;
 		.has_addresses = true,                                                                                 \
 		.has_ports = true,                                                                                     \
 	};                                                                                                             \
-	REGISTRY_ADD(packet_protocol, symbol)
+	PACKET_PROTOCOL(symbol)
 
 PROTOCOL_DHCP(dhcp_protocol, "dhcp");
 PROTOCOL_DHCP(dhcpv6_protocol, "dhcpv6");

@@ -49,6 +49,7 @@ struct drop_ips {
 	struct range_ipv4 *ipv4; /* [0] begins at address 0 */
 	struct range_ipv6 *ipv6;
 	uint32_t n_ipv4, n_ipv6;
+	uint32_t n_lines;		/* that it was made of */
 	uint32_t index[INDEX_SIZE + 1]; /* the range in which the first address with these upper bits is */
 };
 
@@ -254,6 +255,7 @@ drop_ips_finish(struct drop_ips_builder *b)
 {
 	struct drop_ips *d = calloc(1, sizeof(*d));
 	struct ranges ipv4 = {0}, ipv6 = {0};
+	uint32_t n_lines = (uint32_t)(b->ipv4.n + b->ipv6.n);
 	bool made =
 		d != NULL && make_ranges(&b->ipv4, UINT32_MAX, &ipv4) && make_ranges(&b->ipv6, ~(ip_number)0, &ipv6);
 
@@ -272,6 +274,7 @@ drop_ips_finish(struct drop_ips_builder *b)
 	d->n_ipv4 = ipv4.n;
 	d->ipv6 = ipv6.range;
 	d->n_ipv6 = ipv6.n;
+	d->n_lines = n_lines;
 	make_index(d);
 	return d;
 }
@@ -341,53 +344,66 @@ drop_ips_either_ipv6(const struct drop_ips *d, const uint8_t *a, const uint8_t *
 
 /* --- conf ------------------------------------------------------------------------------------------------------- */
 
+enum { ERRORS_MAX = 100 };
+
 struct load {
 	struct drop_ips_builder *builder;
-	const char *file;
+	FILE *errors;
+	unsigned n_errors;
 	int error;
 };
 
 static void
-load_line(const char *key, const char *value, void *context)
+load_line(const struct conf_line *line, void *context)
 {
 	struct load *load = context;
-	char quoted[3][128];
-	int error = drop_ips_add(load->builder, key, value);
+	int error = drop_ips_add(load->builder, line->key, line->value);
+	char quoted[2][128];
 
 	if (error == 0)
 		return;
-	LOG_ERROR("conf.packet-drop-ips", "file=\"%s\" line=\"%s=%s\" reason=\"%s\"",
-		  log_quote(quoted[0], sizeof(quoted[0]), load->file), log_quote(quoted[1], sizeof(quoted[1]), key),
-		  log_quote(quoted[2], sizeof(quoted[2]), value),
-		  error == -EINVAL ? "not ADDRESS=drop, ADDRESS=allow or the same with a prefix ADDRESS/BITS"
-				   : strerror(-error));
 	load->error = error;
+	if (load->n_errors++ >= ERRORS_MAX)
+		return;
+	fprintf(load->errors, "%s:%u: [packet-drop-ips] %s=%s: %s\n", line->where, line->line,
+		log_quote(quoted[0], sizeof(quoted[0]), line->key),
+		log_quote(quoted[1], sizeof(quoted[1]), line->value),
+		error == -EINVAL ? "not ADDRESS=drop, ADDRESS=allow or the same with a prefix ADDRESS/BITS"
+				 : strerror(-error));
 }
 
 static int
 load_files(const struct conf_list *files, struct load *load)
 {
-	for (unsigned i = 0; i < files->n; i++) {
-		load->file = files->item[i];
-		if (!conf_file_section_each(files->item[i], "packet-drop-ips", load_line, load, stderr))
+	for (unsigned i = 0; i < files->n; i++)
+		if (!conf_file_section_lines(files->item[i], "packet-drop-ips", load_line, load, load->errors))
 			load->error = -EINVAL;
-	}
+	if (load->n_errors > ERRORS_MAX)
+		fprintf(load->errors, "[packet-drop-ips]: %u more such lines\n", load->n_errors - ERRORS_MAX);
 	return load->error;
 }
 
 int
-drop_ips_load(const struct conf *conf, const struct conf_list *files, const struct drop_ips **list)
+drop_ips_load(const struct conf *conf, const struct conf_list *files, FILE *errors, const struct drop_ips **list)
 {
-	struct load load = {.builder = drop_ips_begin(), .file = "conf"};
+	struct load load = {.builder = drop_ips_begin(), .errors = errors};
 
 	*list = NULL;
-	if (load.builder == NULL)
-		return -ENOMEM;
-	conf_section_each(conf, "packet-drop-ips", load_line, &load);
-	if (load_files(files, &load) != 0 || (load.builder->ipv4.n == 0 && load.builder->ipv6.n == 0)) {
-		drop_ips_abandon(load.builder);
-		return load.error;
+	if (load.builder != NULL) {
+		conf_section_lines(conf, "packet-drop-ips", load_line, &load);
+		if (load_files(files, &load) != 0 || (load.builder->ipv4.n == 0 && load.builder->ipv6.n == 0)) {
+			drop_ips_abandon(load.builder);
+			return load.error;
+		}
+		*list = drop_ips_finish(load.builder);
 	}
-	*list = drop_ips_finish(load.builder);
+	if (*list == NULL)
+		fprintf(errors, "[packet-drop-ips]: %s\n", strerror(ENOMEM));
 	return *list != NULL ? 0 : -ENOMEM;
+}
+
+uint32_t
+drop_ips_lines(const struct drop_ips *list)
+{
+	return list != NULL ? list->n_lines : 0;
 }

@@ -7,13 +7,14 @@
  * Of several prefixes that hold an address the longest decides; of one that is there twice the line that comes last. A
  * packet is dropped when its source or its destination is, in any of its IP headers.
  *
- * Threads: a list is const once it is made. The one that packet_decode() asks can be exchanged at any time
- * (decode_conf_exchange_drop_ips()). */
+ * Threads: a list is const once it is made. The one that packet_decode() asks can be replaced at any time
+ * (decode_conf_replace_drop_ips()). */
 #ifndef DROP_IPS_H
 #define DROP_IPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "conf.h"
 
@@ -34,8 +35,11 @@ struct drop_ips *drop_ips_finish(struct drop_ips_builder *);
 void drop_ips_destroy(const struct drop_ips *); /* accepts NULL */
 
 /* The section [packet-drop-ips] of the conf, then those of 'files'. 0 and *list, which is NULL when there is no line;
- * else a negative errno, and the reasons in the log. */
-int drop_ips_load(const struct conf *, const struct conf_list *files, const struct drop_ips **list);
+ * else a negative errno, and the reasons, "FILE:LINE: ...", one a line, were written to 'errors'. */
+int drop_ips_load(const struct conf *, const struct conf_list *files, FILE *errors, const struct drop_ips **list);
+
+/* How many lines made it; 0 for NULL. */
+uint32_t drop_ips_lines(const struct drop_ips *);
 
 /* Either of two addresses is to be dropped; host order, or 16 bytes each. */
 bool drop_ips_either_ipv4(const struct drop_ips *, uint32_t a, uint32_t b);

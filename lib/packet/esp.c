@@ -14,7 +14,7 @@ static const struct packet_protocol esp_protocol = {
 	.timeout_setting = "espTimeout",
 	.has_addresses = true,
 };
-REGISTRY_ADD(packet_protocol, esp_protocol);
+PACKET_PROTOCOL(esp_protocol);
 
 static enum packet_verdict
 handle_esp(const struct decode_conf *conf, struct packet *p, struct cursor c)

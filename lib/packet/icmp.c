@@ -13,7 +13,7 @@ static const struct packet_protocol icmp_protocol = {
 	.timeout_setting = "icmpTimeout",
 	.has_addresses = true,
 };
-REGISTRY_ADD(packet_protocol, icmp_protocol);
+PACKET_PROTOCOL(icmp_protocol);
 
 static const struct packet_protocol icmpv6_protocol = {
 	.name = "icmpv6",
@@ -23,7 +23,7 @@ static const struct packet_protocol icmpv6_protocol = {
 	.timeout_setting = "icmpTimeout",
 	.has_addresses = true,
 };
-REGISTRY_ADD(packet_protocol, icmpv6_protocol);
+PACKET_PROTOCOL(icmpv6_protocol);
 
 static enum packet_verdict
 handle_icmp(const struct decode_conf *conf, struct packet *p, struct cursor c)

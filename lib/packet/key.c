@@ -38,18 +38,6 @@ packet_tracking_id(const struct decode_conf *conf, const struct packet *p)
 	return collapse_find(conf, id);
 }
 
-/* The two addresses of the innermost IP header, source first. NULL: no IP header. */
-static const uint8_t *
-ip_addresses(const struct packet *p)
-{
-	struct cursor c = packet_from(p, p->ip_offset);
-
-	if (p->ip_version == 0)
-		return NULL;
-	cursor_skip(&c, p->ip_version == 6 ? 8 : 12);
-	return cursor_take(&c, p->ip_version == 6 ? 32 : 8);
-}
-
 static struct endpoint
 ipv6_endpoint(const uint8_t address[16], uint16_t port)
 {
@@ -62,7 +50,8 @@ void
 packet_key_endpoints(const struct decode_conf *conf, struct packet *p, uint8_t protocol, uint16_t source_port,
 		     uint16_t destination_port)
 {
-	const uint8_t *addresses = ip_addresses(p);
+	unsigned bytes;
+	const uint8_t *addresses = packet_ip_addresses(p, &bytes);
 	uint64_t tail = key_tail(packet_tracking_id(conf, p), protocol);
 
 	p->protocol = protocol;
@@ -96,7 +85,8 @@ packet_key_opaque(struct packet *p, uint8_t protocol, const void *id, unsigned s
 void
 packet_key_sender_first(struct packet *p, uint8_t protocol, uint16_t number)
 {
-	const uint8_t *addresses = ip_addresses(p);
+	unsigned bytes;
+	const uint8_t *addresses = packet_ip_addresses(p, &bytes);
 
 	p->key = (struct flow_key){.protocol = protocol, .port = {number}};
 	p->protocol = protocol;

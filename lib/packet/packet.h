@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "flow_key.h"
+#include "protocol.h"
 
 enum { BURST_MAX = 64, PACKET_BYTES_MAX = 65535, PACKET_NO_OFFSET = 0xffff };
 
@@ -35,21 +36,8 @@ enum link_type {
 	LINK_LINUX_SLL2 = 276,
 };
 
-/* What decode found. Everything but PACKET_OK is counted by name, and stored and recorded only when
- * 'saveUnknownPackets' says so (then decode has made a key for one of the protocols unknown-ether, unknown-ip,
- * corrupt-ether, corrupt-ip, and the verdict is PACKET_OK). */
-enum packet_verdict {
-	PACKET_OK,
-	PACKET_CORRUPT,
-	PACKET_UNKNOWN_ETHER,
-	PACKET_UNKNOWN_IP,
-	PACKET_FRAGMENT,  /* for fragments_push(), which counts it */
-	PACKET_FILTERED,  /* by an address of packet-drop-ips */
-	PACKET_DUPLICATE, /* dedup_is_copy() */
-	PACKET_ELSEWHERE, /* said by a worker, not by decode: another one owns its flow */
-};
-
-/* What was passed on the way to the innermost packet: names that the record gets (packet_tunnel_names). */
+/* What was passed on the way to the innermost packet: names that the record gets (packet_tunnel_name()). The bits
+ * behind these are given out at start (PACKET_TUNNEL()). */
 enum packet_tunnel {
 	TUNNEL_GRE = 1 << 0,
 	TUNNEL_PPPOE = 1 << 1,
@@ -59,7 +47,7 @@ enum packet_tunnel {
 	TUNNEL_VXLAN = 1 << 5,
 	TUNNEL_VXLAN_GPE = 1 << 6,
 	TUNNEL_GENEVE = 1 << 7,
-	PACKET_TUNNELS = 8,
+	PACKET_OWN_TUNNELS = 8,
 };
 
 struct session;
@@ -93,14 +81,14 @@ struct packet {
 	uint16_t ethernet_offset; /* of the innermost Ethernet header, or PACKET_NO_OFFSET */
 	uint16_t vlan;		  /* the first tag id that is not zero, outermost first; 0: none */
 	bool vlan_from_link;	  /* 'vlan' came from a LINUX_SLL tag or the NIC, not from an Ethernet header */
-	bool has_outer;		  /* one of the next four says something */
-	uint8_t tunnels;	  /* of enum packet_tunnel */
+	bool has_outer;		  /* something of what is around says something: outer_, vni, tunnels */
 	uint8_t outer_ip_version; /* 0: there is no IP header around the innermost one */
 	uint16_t outer_ip_offset;
 	uint16_t outer_ethernet_offset; /* of the frame around the innermost one, or PACKET_NO_OFFSET */
 	bool fragments_differ;		/* put together by fragments_push() from fragments that contradict each other */
 	uint32_t vni;
 	uint16_t ip_offset;	   /* of the innermost IP header */
+	uint16_t tunnels;	   /* of enum packet_tunnel, and what .so files registered */
 	uint32_t transport_offset; /* of what follows the IP header and its extensions; non-IP: of the protocol's header
 				    */
 	uint32_t transport_bytes;  /* from there to the end of the IP packet (non-IP: of the frame) */

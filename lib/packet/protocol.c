@@ -1,8 +1,8 @@
 /* What owns sessions, by id.
  *
  * A protocol is a registered const object; its id is its place in name order, so it depends on what is linked in but
- * not on the link order. The table is made by a constructor: after main() has begun nothing writes it, and finding a
- * protocol costs one load. */
+ * not on the link order. The table is made by a constructor; .so files add theirs behind, at start (registration.c).
+ * After that nothing writes it, and finding a protocol costs one load. */
 
 #include "decode_priv.h"
 
@@ -39,6 +39,20 @@ number_protocols(void)
 			valid = false;
 	for (unsigned i = 0; i < n; i++)
 		packet_protocol_ids[i] = packet_protocol_find(__start_registry_packet_protocol[i]->name);
+}
+
+uint8_t
+packet_protocol_add(const struct packet_protocol *protocol)
+{
+	by_id[++highest_id] = protocol;
+	return (uint8_t)highest_id;
+}
+
+void
+packet_protocols_forget(void)
+{
+	while (highest_id > REGISTRY_COUNT(packet_protocol))
+		by_id[highest_id--] = NULL;
 }
 
 bool

@@ -13,7 +13,7 @@ static const struct packet_protocol sctp_protocol = {
 	.has_addresses = true,
 	.has_ports = true,
 };
-REGISTRY_ADD(packet_protocol, sctp_protocol);
+PACKET_PROTOCOL(sctp_protocol);
 
 static enum packet_verdict
 handle_sctp(const struct decode_conf *conf, struct packet *p, struct cursor c)

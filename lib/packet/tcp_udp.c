@@ -22,7 +22,7 @@ static const struct packet_protocol tcp_protocol = {
 	.has_addresses = true,
 	.has_ports = true,
 };
-REGISTRY_ADD(packet_protocol, tcp_protocol);
+PACKET_PROTOCOL(tcp_protocol);
 
 static const struct packet_protocol udp_protocol = {
 	.name = "udp",
@@ -33,7 +33,7 @@ static const struct packet_protocol udp_protocol = {
 	.has_addresses = true,
 	.has_ports = true,
 };
-REGISTRY_ADD(packet_protocol, udp_protocol);
+PACKET_PROTOCOL(udp_protocol);
 
 enum packet_verdict
 packet_decode_tcp(const struct decode_conf *conf, struct packet *p)

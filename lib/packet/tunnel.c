@@ -2,9 +2,6 @@
 
 #include "decode_priv.h"
 
-const char *const packet_tunnel_names[PACKET_TUNNELS] = {"gre", "pppoe", "ppp",	      "mpls",
-							 "gtp", "vxlan", "vxlan-gpe", "geneve"};
-
 enum packet_verdict
 packet_decode_ip(const struct decode_conf *conf, struct packet *p, struct cursor c, enum packet_verdict otherwise)
 {

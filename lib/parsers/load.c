@@ -96,6 +96,11 @@ add_file(struct loaded *loaded, const char *path)
 		return refuse(path, INIT_NAME "() returned nothing", -ELIBBAD);
 	if (plugin->api != SHRIKE_API)
 		return refuse(path, "built for another version of parser.h: build it again", -EPROTO);
+	if (plugin->name == NULL || plugin->name[0] == '\0')
+		return refuse(path, "its SHRIKE_PLUGIN() has no .name", -ELIBBAD);
+	if (plugin->parsers == plugin->parsers_end && plugin->hooks == plugin->hooks_end &&
+	    plugin->protocols == plugin->protocols_end && plugin->packet_hooks == plugin->packet_hooks_end)
+		return refuse(path, "it registers nothing: no parser, hook, packet protocol or packet hook", -ELIBBAD);
 	loaded->file[loaded->n] = (struct loaded_file){strdup(path), plugin};
 	if (loaded->file[loaded->n].path == NULL)
 		return -ENOMEM;

@@ -11,7 +11,7 @@ struct loaded;
 /* Folders in the order of the setting, files of each by name (strcmp). Files without shrike_parser_init(), of which
  * another program's folder is full, are passed over with a warning for the folder; so is a folder that is not there,
  * when the user named it. NULL, and what is wrong in the log, with errno: a .so of ours that cannot be loaded
- * (ELIBBAD), of another SHRIKE_API (EPROTO), too many (E2BIG), or no memory. */
+ * or offers nothing (ELIBBAD), of another SHRIKE_API (EPROTO), too many (E2BIG), or no memory. */
 struct loaded *load_parsers(const struct conf *);
 void load_unload(struct loaded *); /* accepts NULL */
 

@@ -1,7 +1,8 @@
 /* The parser interface: one file per protocol.
  *
  * A parser is a const object: fields, match rules, size of its state, and functions over bytes and a context. It never
- * sees mbufs, sessions or TCP. The same file is built in, or built as a .so when it also says SHRIKE_PLUGIN().
+ * sees mbufs, sessions or TCP. The same file is built in, or built as a .so when it also says SHRIKE_PLUGIN()
+ * (plugin.h). Link and IP protocols of one's own: protocol.h.
  *
  * Life. When a rule matches the first payload of a direction (TCP, SCTP) or the first datagram of a direction (UDP),
  * parse() is called with zeroed state. SHRIKE_NOT_MINE then means that nothing was emitted and nothing is kept: that
@@ -26,9 +27,7 @@
 #include "conf.h"
 #include "cursor.h"
 #include "field.h"
-#include "registry.h"
-
-enum { SHRIKE_API = 1 };
+#include "plugin.h"
 
 struct shrike_ctx; /* one call's view of a session */
 
@@ -81,6 +80,11 @@ struct shrike_parser {
 	void *(*create_local)(const void *shared);
 	void (*destroy_local)(void *local);
 
+	/* When the settings are read again while workers run (SIGHUP), on a thread that sees no packets: what changes
+	 * is replaced, the old one given to shrike_free_later(). Nothing of the conf may be kept. 0, or -errno: what
+	 * was there stays. NULL: it knows what create() saw. */
+	int (*reload)(void *shared, const struct conf *);
+
 	/* The next bytes of one direction, never empty. */
 	enum shrike_verdict (*parse)(struct shrike_ctx *, struct cursor in);
 	/* 'missing' bytes of this direction will never come (tcpGapSkip). NULL: the parser is done then. */
@@ -88,7 +92,6 @@ struct shrike_parser {
 	/* Before a record of this session is closed; 'is_final': nothing follows, and the state goes back after it. */
 	void (*save)(struct shrike_ctx *, bool is_final);
 };
-REGISTRY_DECLARE(shrike_parser, struct shrike_parser);
 
 /* Registers a parser and its fields. */
 #define SHRIKE_PARSER(object) REGISTRY_ADD(shrike_parser, object)
@@ -195,7 +198,6 @@ struct shrike_hook {
 	const struct shrike_parser *owner;
 	int (*call)(struct shrike_ctx *, struct cursor in, void *argument);
 };
-REGISTRY_DECLARE(shrike_hook, struct shrike_hook);
 #define SHRIKE_HOOK(object) REGISTRY_ADD(shrike_hook, object)
 
 int shrike_call(struct shrike_ctx *, unsigned call, struct cursor in, void *argument);
@@ -257,26 +259,5 @@ int shrike_free_later(void *old, void (*free_old)(void *));
 /* A further field, as from a conf section; returns its place for the emit calls, behind the table's. The texts are
  * copied. Two parsers may name the same field. */
 unsigned shrike_setup_field(struct shrike_setup *, const struct field *);
-
-/* ---- Plugins: in one file of a .so, which exports shrike_parser_init(). */
-
-struct shrike_plugin {
-	unsigned api;
-	const char *name;
-	const struct shrike_parser *const *parsers, *const *parsers_end;
-	const struct shrike_hook *const *hooks, *const *hooks_end;
-};
-#define SHRIKE_PLUGIN(...)                                                                                             \
-	__attribute__((visibility("default"))) const struct shrike_plugin *shrike_parser_init(void);                   \
-	const struct shrike_plugin *shrike_parser_init(void)                                                           \
-	{                                                                                                              \
-		static const struct shrike_plugin plugin = {.api = SHRIKE_API,                                         \
-							    .parsers = __start_registry_shrike_parser,                 \
-							    .parsers_end = __stop_registry_shrike_parser,              \
-							    .hooks = __start_registry_shrike_hook,                     \
-							    .hooks_end = __stop_registry_shrike_hook,                  \
-							    __VA_ARGS__};                                              \
-		return &plugin;                                                                                        \
-	}
 
 #endif

@@ -354,6 +354,29 @@ parsers_at(const struct parsers *parsers, unsigned i)
 }
 
 void
+parsers_reload(const struct parsers *parsers, const struct conf *conf, FILE *errors)
+{
+	for (unsigned i = 0; i < parsers->n; i++) {
+		const struct parser_entry *entry = &parsers->entry[i];
+		int error = entry->parser->reload != NULL ? entry->parser->reload(entry->shared, conf) : 0;
+
+		if (error != 0)
+			fprintf(errors, "parser %s: %s; it goes on with what it had\n", entry->parser->name,
+				strerror(-error));
+	}
+}
+
+int
+parsers_each_plugin(const struct parsers *parsers, int (*take)(const struct shrike_plugin *, const char *path))
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < load_count(parsers->loaded) && error == 0; i++)
+		error = take(load_plugin(parsers->loaded, i), load_path(parsers->loaded, i));
+	return error;
+}
+
+void
 parsers_bind_protocols(struct parsers *parsers, const char *(*name_of)(uint8_t id), unsigned n)
 {
 	if (!classifier_build_sessions(parsers, name_of, n))

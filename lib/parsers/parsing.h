@@ -26,6 +26,14 @@ void parsers_destroy(struct parsers *); /* accepts NULL */
 unsigned parsers_count(const struct parsers *);
 const struct shrike_parser *parsers_at(const struct parsers *, unsigned i); /* in name order, disabled ones left out */
 
+/* Calls every reload(); who cannot is named in 'errors', one a line. Workers may be running. */
+void parsers_reload(const struct parsers *, const struct conf *, FILE *errors);
+
+/* Gives every .so that was loaded, and its path, to 'take', until that does not return 0; returns what it did: for what
+ * a .so registers and parsing knows nothing of. The paths are those of the parsers. */
+struct shrike_plugin;
+int parsers_each_plugin(const struct parsers *, int (*take)(const struct shrike_plugin *, const char *path));
+
 /* What parsing asks of the session's owner, and when it has to: most chunks need none of it. */
 struct parsing_facts {
 	uint8_t ip_protocol;

@@ -250,10 +250,11 @@ add_outer(struct session_table *t, struct record *r, const struct session_outer 
 
 	for (unsigned i = 0; i < OUTER_TAGS && outer->tag[i] != 0; i++)
 		add_vlan(t, r, outer->tag[i]);
-	for (unsigned i = 0; i < PACKET_TUNNELS; i++)
-		if ((outer->tunnels & 1u << i) != 0)
-			record_add_str(t->records, r, t->fields.protocol, packet_tunnel_names[i],
-				       strlen(packet_tunnel_names[i]));
+	for (unsigned left = outer->tunnels; left != 0; left &= left - 1) {
+		const char *name = packet_tunnel_name((unsigned)__builtin_ctz(left));
+
+		record_add_str(t->records, r, t->fields.protocol, name, strlen(name));
+	}
 	if (outer->vni != 0)
 		record_add_int(t->records, r, t->fields.vni, outer->vni);
 	for (unsigned i = 0; outer->has_addresses != 0 && i < 2; i++)

@@ -124,9 +124,8 @@ enum { OUTER_TAGS = 6 };
  * only by sessions that have any of it. */
 struct session_outer {
 	uint32_t vni;
-	uint8_t tunnels; /* enum packet_tunnel */
+	uint16_t tunnels; /* enum packet_tunnel */
 	uint8_t has_addresses, has_macs;
-	uint8_t padding;
 	uint8_t address[2][16];
 	uint8_t mac[2][6];
 	uint16_t tag[OUTER_TAGS]; /* ids and enum vlan_kind; 0: no more */

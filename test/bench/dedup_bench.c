@@ -17,6 +17,7 @@
 
 #include "decode.h"
 #include "dedup.h"
+#include "rcu.h"
 
 enum { PCAP_HEADER = 24, RECORD_HEADER = 16, PACKETS_MAX = 1 << 22, SEVERAL = 5 };
 
@@ -136,14 +137,12 @@ main(int argc, char **argv)
 	struct dedup_params params = {.conf = &conf, .secret = &b.secret, .counters = &b.counters, .n_workers = 1};
 	unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : SEVERAL;
 	double best[3] = {1e9, 1e9, 1e9};
-	const struct drop_ips *drops;
 
 	b.max = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : PACKETS_MAX;
 	hash_secret_init(&b.secret);
 	params.decode = b.decode = decode_conf_create(NULL);
 	b.dedup = dedup_create(&params);
-	drops = many_addresses();
-	if (argc < 2 || b.decode == NULL || b.dedup == NULL || drops == NULL || !read_capture(&b, argv[1])) {
+	if (argc < 2 || b.decode == NULL || b.dedup == NULL || rcu_start() != 0 || !read_capture(&b, argv[1])) {
 		fprintf(stderr, "usage: dedup_bench CAPTURE.pcap [rounds [dedupPackets [packets]]]\n");
 		return 2;
 	}
@@ -153,9 +152,10 @@ main(int argc, char **argv)
 		ns[0] = round_ns(&b, 0, false);
 		b.copies = 0;
 		ns[1] = round_ns(&b, (i + 1) * 3600 * NS_PER_S, true);
-		decode_conf_exchange_drop_ips(b.decode, drops);
+		decode_conf_replace_drop_ips(b.decode, many_addresses());
 		ns[2] = round_ns(&b, 0, false);
-		decode_conf_exchange_drop_ips(b.decode, NULL);
+		decode_conf_replace_drop_ips(b.decode, NULL);
+		rcu_reclaim(1);
 		for (unsigned k = 0; k < 3; k++)
 			if (ns[k] < best[k])
 				best[k] = ns[k];

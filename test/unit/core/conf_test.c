@@ -815,3 +815,42 @@ TEST(conf_shrike_conf_is_what_the_tables_say)
 		test_fail(__FILE__, __LINE__,
 			  "conf/shrike.conf is not what the settings say; run scripts/generate-conf");
 }
+
+struct names {
+	char text[512];
+};
+
+static void
+add_name(const char *name, void *context)
+{
+	struct names *names = context;
+	size_t used = strlen(names->text);
+
+	snprintf(&names->text[used], sizeof(names->text) - used, "%s|", name);
+}
+
+static const char *
+differences(const char *a, const char *b)
+{
+	static struct names names;
+	struct conf *first = load(a), *second = load(b);
+
+	REQUIRE(first != NULL && second != NULL);
+	names = (struct names){0};
+	conf_differences(first, second, add_name, &names);
+	conf_destroy(first);
+	conf_destroy(second);
+	return names.text;
+}
+
+TEST(what_two_confs_say_differently_is_named)
+{
+	EXPECT_STR(differences("[default]\ntcpTimeout=60\n", "[default]\n# other words\ntcpTimeout = 60\n"), "");
+	EXPECT_STR(differences("[default]\ntcpTimeout=60\n", "[default]\ntcpTimeout=61\n"), "tcpTimeout|");
+	/* A default that is written down is no difference. */
+	EXPECT_STR(differences("[default]\n", "[default]\ntcpTimeout=480\n"), "");
+	EXPECT_STR(differences("[default]\ntcpTimeout=60\n", "[default]\n"), "tcpTimeout|");
+	EXPECT_STR(differences("[keks]\na=1\n", "[keks]\na=1\n[packet-drop-ips]\n10/8=drop\n"), "[packet-drop-ips]|");
+	EXPECT_STR(differences("[keks]\na=1\n", "[keks]\na=2\n"), "[keks]|");
+	EXPECT_STR(differences("[keks]\na=1\n", "[keks]\na=1\nb=1\n"), "[keks]|");
+}

@@ -3,6 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "packet/frames.h"
@@ -231,7 +234,9 @@ verdict_with(const struct line *line, const struct frame *f)
 	struct decode_conf *conf = decode_conf_create(NULL);
 	struct packet p;
 
-	EXPECT(decode_conf_exchange_drop_ips(conf, list_of(line, 1)) == NULL);
+	EXPECT_EQ(rcu_start(), 0);
+	EXPECT_EQ(decode_conf_replace_drop_ips(conf, list_of(line, 1)), 0);
+	rcu_stop();
 	p = frames_decode(conf, LINK_ETHERNET, f->bytes, f->size);
 	decode_conf_destroy(conf);
 	return p.verdict;
@@ -273,6 +278,126 @@ TEST(fragments_and_packets_in_tunnels_are_filtered_too)
 	EXPECT_EQ(verdict_with(&(struct line){"10.0.0.1", "drop"}, &outer), PACKET_FILTERED);
 	EXPECT_EQ(verdict_with(&(struct line){"2001:db8::1", "drop"}, &outer), PACKET_FILTERED);
 	EXPECT_EQ(verdict_with(&(struct line){"10.0.0.9", "drop"}, &outer), PACKET_OK);
+}
+
+/* --- replacing ---------------------------------------------------------------------------------------------------- */
+
+static struct frame
+frame_from_10_0_0_2(void)
+{
+	struct frame f = {.size = 0};
+
+	frame_ethernet(&f, ETHERTYPE_IPV4);
+	frame_ipv4(&f, IP_PROTOCOL_TCP, TCP_HEADER_BYTES);
+	frame_tcp(&f, 1234, 80);
+	return f;
+}
+
+static const struct line dropped = {"10.0.0.2", "drop"}, other = {"10.0.0.3", "drop"};
+
+TEST(a_list_that_was_replaced_is_freed_when_no_reader_can_have_it)
+{
+	struct decode_conf *conf = decode_conf_create(NULL);
+	struct frame f = frame_from_10_0_0_2();
+	const struct drop_ips *kept;
+	int worker, late;
+
+	REQUIRE(conf != NULL && rcu_start() == 0);
+	worker = rcu_reader_add();
+	EXPECT_EQ(decode_conf_replace_drop_ips(conf, list_of(&dropped, 1)), 0);
+	EXPECT_EQ(frames_decode(conf, LINK_ETHERNET, f.bytes, f.size).verdict, PACKET_FILTERED);
+	/* A worker in the middle of a packet. */
+	kept = decode_conf_drop_ips(conf);
+	EXPECT_EQ(decode_conf_replace_drop_ips(conf, list_of(&other, 1)), 0);
+	EXPECT_EQ(frames_decode(conf, LINK_ETHERNET, f.bytes, f.size).verdict, PACKET_OK);
+	late = rcu_reader_add();
+	rcu_reader_quiescent(late);
+	EXPECT_EQ(rcu_reclaim(16), 0);
+	EXPECT_EQ(rcu_waiting(), 1);
+	EXPECT(drops(kept, "10.0.0.2"));
+	EXPECT_EQ(drop_ips_lines(kept), 1);
+	rcu_reader_quiescent(worker);
+	EXPECT_EQ(rcu_reclaim(16), 1);
+	EXPECT_EQ(rcu_waiting(), 0);
+	/* To none at all. */
+	EXPECT_EQ(decode_conf_replace_drop_ips(conf, NULL), 0);
+	EXPECT(decode_conf_drop_ips(conf) == NULL);
+	EXPECT_EQ(rcu_waiting(), 1);
+	rcu_reader_remove(worker);
+	rcu_reader_remove(late);
+	rcu_stop();
+	decode_conf_destroy(conf);
+}
+
+TEST(a_list_that_cannot_be_replaced_stays)
+{
+	struct decode_conf *conf = decode_conf_create(NULL);
+	const struct drop_ips *list = list_of(&dropped, 1), *next = list_of(&other, 1);
+
+	REQUIRE(conf != NULL && rcu_start() == 0);
+	EXPECT_EQ(decode_conf_replace_drop_ips(conf, list), 0);
+	rcu_stop();
+	EXPECT_EQ(decode_conf_replace_drop_ips(conf, next), -ENODEV);
+	EXPECT(decode_conf_drop_ips(conf) == list);
+	drop_ips_destroy(next);
+	decode_conf_destroy(conf);
+}
+
+struct decoding {
+	struct decode_conf *conf;
+	_Atomic bool stop;
+	_Atomic unsigned n, filtered;
+};
+
+static void *
+decode_all_the_time(void *context)
+{
+	struct decoding *d = context;
+	struct frame f = frame_from_10_0_0_2();
+	int reader = rcu_reader_add();
+
+	while (!d->stop) {
+		struct packet p = {.data = f.bytes,
+				   .captured_bytes = (uint32_t)f.size,
+				   .wire_bytes = (uint32_t)f.size,
+				   .link_type = LINK_ETHERNET};
+
+		d->filtered += packet_decode(d->conf, &p) == PACKET_FILTERED;
+		d->n++;
+		rcu_reader_quiescent(reader);
+	}
+	rcu_reader_remove(reader);
+	return NULL;
+}
+
+/* Both lists drop the frame, so at no moment is there a packet that passes; what is read after it was freed the
+ * sanitizers see. */
+TEST(lists_are_replaced_while_others_decode)
+{
+	enum { REPLACEMENTS = 300, PACKETS_MIN = 300 };
+	const struct line both[] = {dropped, other};
+	struct decoding d = {.conf = decode_conf_create(NULL)};
+	pthread_t thread;
+	unsigned freed = 0;
+
+	REQUIRE(d.conf != NULL && rcu_start() == 0);
+	EXPECT_EQ(decode_conf_replace_drop_ips(d.conf, list_of(both, 1)), 0);
+	REQUIRE(pthread_create(&thread, NULL, decode_all_the_time, &d) == 0);
+	for (unsigned i = 0; i < REPLACEMENTS || d.n < PACKETS_MIN; i++) {
+		int error = decode_conf_replace_drop_ips(d.conf, list_of(both, 1 + i % 2));
+
+		EXPECT_EQ(error, 0);
+		do {
+			freed += rcu_reclaim(16);
+			sched_yield();
+		} while (rcu_waiting() > RCU_WAITING_MAX / 2);
+	}
+	d.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT(freed > 0);
+	EXPECT_EQ(d.filtered, d.n);
+	rcu_stop();
+	decode_conf_destroy(d.conf);
 }
 
 /* --- conf ------------------------------------------------------------------------------------------------------- */
@@ -317,6 +442,35 @@ with_conf(const char *text, const char *more, const char *address)
 	free(extra);
 	free(whole);
 	return answer;
+}
+
+TEST(wrong_lines_are_named_with_file_and_line)
+{
+	char *more = write_file("# a comment\n[packet-drop-ips]\n10/8=drop\n10/33=drop\n"), *path, *whole = NULL;
+	char *text = NULL, expected[256];
+	const struct drop_ips *list = NULL;
+	struct conf *conf;
+	size_t size;
+	FILE *errors = open_memstream(&text, &size);
+
+	EXPECT(asprintf(&whole, "[default]\npacketDropIpsFiles=%s\n[packet-drop-ips]\nten=drop\n", more) > 0);
+	path = write_file(whole);
+	conf = conf_load(&(struct conf_params){.path = path}, stderr);
+	REQUIRE(conf != NULL && errors != NULL);
+	EXPECT_EQ(packet_drop_ips_load(conf, errors, &list), -EINVAL);
+	EXPECT(list == NULL);
+	fclose(errors);
+	snprintf(expected, sizeof(expected), "%s:4: [packet-drop-ips] ten=drop: ", path);
+	EXPECT(strstr(text, expected) == text);
+	snprintf(expected, sizeof(expected), "\n%s:4: [packet-drop-ips] 10/33=drop: ", more);
+	EXPECT(strstr(text, expected) != NULL);
+	conf_destroy(conf);
+	remove(path);
+	remove(more);
+	free(path);
+	free(more);
+	free(whole);
+	free(text);
 }
 
 TEST(the_section_and_further_files_are_read)
