@@ -16,6 +16,7 @@
 #include "log.h"
 #include "progress.h"
 #include "rcu.h"
+#include "reload.h"
 
 enum {
 	CONTROL_INTERVAL_NS = 2000000,
@@ -25,13 +26,20 @@ enum {
 	RECLAIM_BURST = 16
 };
 
-static volatile sig_atomic_t signals;
+static volatile sig_atomic_t signals, hangups;
 
 static void
 count_signal(int number)
 {
 	(void)number;
 	signals++;
+}
+
+static void
+count_hangup(int number)
+{
+	(void)number;
+	hangups++;
 }
 
 void
@@ -41,6 +49,8 @@ control_catch_signals(void)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = count_hangup;
+	sigaction(SIGHUP, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 }
@@ -59,8 +69,11 @@ end_input(struct sensor *s)
 static void
 handle_signals(struct sensor *s)
 {
-	unsigned seen = (unsigned)signals;
+	unsigned seen = (unsigned)signals, hung_up = (unsigned)hangups;
 
+	if (hung_up != s->hangups_seen)
+		reload_ask(s->reload);
+	s->hangups_seen = hung_up;
 	if (seen == s->signals_seen)
 		return;
 	if (s->signals_seen == 0) {

@@ -7,7 +7,7 @@
 /* Puts all roles into the plan. */
 void control_add_roles(struct sensor *);
 
-/* SIGINT and SIGTERM are counted from here on; SIGPIPE is ignored. */
+/* SIGINT, SIGTERM and SIGHUP are counted from here on; SIGPIPE is ignored. */
 void control_catch_signals(void);
 
 #endif

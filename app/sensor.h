@@ -21,6 +21,7 @@
 #include "options.h"
 #include "overload.h"
 #include "port.h"
+#include "reload.h"
 #include "replay.h"
 #include "role.h"
 #include "session.h"
@@ -72,9 +73,9 @@ struct sensor {
 	struct sensor_pool pool[PORTS_MAX]; /* a replay has one */
 	unsigned n_pools;
 	struct capture_list files;
-	struct known_files known;	    /* --skip, --reprocess */
-	struct replay *replay;		    /* NULL: live */
-	struct filter *filter[WORKERS_MAX]; /* 'bpf', of each worker; a replay's is the first */
+	struct known_files known;	   /* --skip, --reprocess */
+	struct replay *replay;		   /* NULL: live */
+	void *_Atomic filter[WORKERS_MAX]; /* struct filter: 'bpf', of each worker; a replay's is the first */
 	struct port port[PORTS_MAX];
 	unsigned n_ports;
 	unsigned n_workers;
@@ -92,12 +93,13 @@ struct sensor {
 	struct watchdog_conf watchdog_conf;
 	struct overload_conf overload_conf;
 	struct watchdog *watchdog;
+	struct reload *reload;
 	cpu_set_t library_cpus; /* for threads beside the lcores */
 
 	/* Control. */
 	enum sensor_phase phase;
 	_Atomic bool export_finish, export_done; /* control -> exporter role, and back */
-	unsigned signals_seen;
+	unsigned signals_seen, hangups_seen;
 	bool aborted;
 	uint64_t started_ns, ended_ns; /* monotonic */
 	uint64_t exit_idle_ns;	       /* 0: never */

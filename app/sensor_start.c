@@ -239,7 +239,7 @@ start_workers(struct sensor *s)
 		return code;
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		params.index = i;
-		params.filter = s->replay == NULL ? s->filter[i] : NULL;
+		params.filter_now = s->replay == NULL ? &s->filter[i] : NULL;
 		params.records = s->records[i];
 		params.returns = s->returns[i];
 		s->worker[i] = worker_create(&params);
@@ -322,6 +322,9 @@ sensor_start(struct sensor *s)
 	s->stats = stats_create(s);
 	if (s->stats == NULL)
 		return environment_error("stats", strerror(errno));
+	s->reload = reload_create(s);
+	if (s->reload == NULL)
+		return environment_error("reload", strerror(errno));
 	control_add_roles(s);
 	return EXIT_FINE;
 }
@@ -329,6 +332,8 @@ sensor_start(struct sensor *s)
 bool
 sensor_destroy(struct sensor *s)
 {
+	reload_destroy(s->reload);
+	s->reload = NULL;
 	if (!exporter_destroy(s->exporter)) {
 		LOG_ERROR("export.hangs",
 			  "note=\"a sink does not come back from a write; its documents are not confirmed\"");
@@ -352,6 +357,7 @@ sensor_destroy(struct sensor *s)
 	decode_conf_destroy(s->decode);
 	/* Before the code that frees may be unloaded. */
 	rcu_stop();
+	packet_unregister();
 	parsers_destroy(s->parsers);
 	watchdog_destroy(s->watchdog);
 	capture_list_free(&s->files);

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "pool.h"
+#include "rcu.h"
 #include "worker_priv.h"
 
 COUNTER(emitted, "record.emitted", "records handed to the exporter", LEDGER_RECORDS, LEDGER_IN);
@@ -297,6 +298,8 @@ worker_poll(struct worker *w)
 	enum task before = w->task;
 	uint64_t since = sample_begin(w);
 
+	if (w->params.filter_now != NULL)
+		w->params.filter = rcu_get(w->params.filter_now);
 	work = take_back_records(w);
 	ring_has_room = push_records(w);
 	stage_end(w, STAGE_RECORDS, &since);

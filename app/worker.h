@@ -55,7 +55,9 @@ struct worker_params {
 	const struct session_conf *sessions;
 	const struct fragments_conf *fragments;
 	const struct dedup_conf *dedup;
-	struct filter *filter; /* of its own; NULL: a replay, or all packets are taken */
+	/* Of its own: what is here at the beginning of a poll is used until its end (rcu.h). NULL: a replay. */
+	void *const _Atomic *filter_now;
+	struct filter *filter; /* of this poll; NULL: all packets are taken */
 	uint64_t max_packets;  /* that can come; 0: nobody knows */
 	uint32_t max_sessions, record_chunks;
 	const struct parsers *parsers;

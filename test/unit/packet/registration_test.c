@@ -2,8 +2,10 @@
 #include "packet/frames.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "core/capture_stderr.h"
+#include "log.h"
 
 static enum packet_verdict
 handle_nothing(const struct decode_conf *conf, struct packet *p, struct cursor c)
@@ -75,13 +77,25 @@ TEST(of_two_of_one_name_the_first_counts)
 	packet_unregister();
 }
 
+/* A place in the program logs so many lines a second. */
+static void
+spare_the_log(void)
+{
+	static unsigned n;
+
+	if (++n % LOG_BURST == 0)
+		nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+}
+
+static struct capture_stderr said;
+
 static int
 refused(const struct shrike_plugin *plugin, const char *word)
 {
 	unsigned protocols = packet_protocol_count();
-	static struct capture_stderr said;
 	int error;
 
+	spare_the_log();
 	capture_stderr_begin(&said);
 	error = packet_register(plugin, "/folder/bad.so");
 	(void)capture_stderr_end(&said);
@@ -175,8 +189,6 @@ TEST(tunnels_have_bits_and_names_of_their_own)
 	EXPECT(packet_tunnel_name(PACKET_TUNNELS_MAX) == NULL);
 }
 
-static struct capture_stderr said;
-
 /* decode_conf_create() with these hooks, each of a plugin of its own; its errno. */
 static int
 conflict(const struct packet_hook *first, const struct packet_hook *second)
@@ -187,6 +199,7 @@ conflict(const struct packet_hook *first, const struct packet_hook *second)
 
 	EXPECT_EQ(packet_register(make(&one, "one", NULL, first, NULL), "/folder/one.so"), 0);
 	EXPECT_EQ(packet_register(make(&two, "two", NULL, second, NULL), "/folder/two.so"), 0);
+	spare_the_log();
 	capture_stderr_begin(&said);
 	conf = decode_conf_create(NULL);
 	error = conf != NULL ? 0 : errno;
@@ -247,7 +260,7 @@ handle_asking(const struct decode_conf *conf, struct packet *p, struct cursor c)
 
 	(void)conf;
 	asked++;
-	REQUIRE(macs != NULL && memcmp(macs, "\x02\0\0\0\0\1\x02\0\0\0\0\2", 12) == 0);
+	EXPECT(macs != NULL && memcmp(macs, "\x02\0\0\0\0\1\x02\0\0\0\0\2", 12) == 0);
 	EXPECT_EQ(packet_vlan_id(p), 7);
 	if (p->ip_version == 0)
 		EXPECT(addresses == NULL && bytes == 0);
