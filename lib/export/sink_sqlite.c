@@ -77,6 +77,19 @@ close_store(struct store *s)
 	memset(&s->segments, 0, sizeof(s->segments));
 }
 
+/* Before the library is used for the first time: what is sorted goes in pieces that a CPU's cache holds, and into files
+ * without a name beside the database, where there has to be room anyway. Later it says MISUSE, and the first setting
+ * stays. */
+static void
+configure_library(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (sqlite3_config(SQLITE_CONFIG_PMASZ, (unsigned)SQLITE_SORT_PAGES) == SQLITE_OK &&
+	    sqlite3_initialize() == SQLITE_OK && sqlite3_temp_directory == NULL && slash != NULL && slash > path)
+		sqlite3_temp_directory = sqlite3_mprintf("%.*s", (int)(slash - path), path);
+}
+
 static void *
 sqlite_create(const struct sink_params *p, char *why, size_t why_size)
 {
@@ -90,6 +103,7 @@ sqlite_create(const struct sink_params *p, char *why, size_t why_size)
 	conf_fill(p->conf, &sqlite_settings_group, &s->conf);
 	s->document = p->document;
 	segment_owner_init(&s->owner);
+	configure_library(s->conf.path);
 	rc = schema_open(s);
 	if (rc < 0) {
 		snprintf(why, why_size, "%s: %s%s", s->conf.path, s->error[0] != '\0' ? s->error : strerror(-rc),

@@ -16,6 +16,9 @@ enum {
 	SQLITE_SCHEMA_VERSION = 2,
 	SQLITE_APPLICATION_ID = 0x5348524b, /* "SHRK" */
 	SQLITE_PAGE_BYTES = 16384,
+	SQLITE_CACHE_KIB = 32768, /* more than one transaction writes */
+	SQLITE_SORT_KIB = 1024,	  /* while an index is sorted */
+	SQLITE_SORT_PAGES = SQLITE_SORT_KIB * 1024 / SQLITE_PAGE_BYTES,
 	SEGMENTS_CLOSING_MAX = 32,
 	SEGMENTS_PER_VIEW = 250, /* SQLite allows 500 terms in one compound SELECT */
 };

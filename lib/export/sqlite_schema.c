@@ -30,7 +30,6 @@ enum {
 	BUSY_MS = 1000, /* SQLite itself waits so long for the lock */
 	OPEN_WAIT_S = 20,
 	WAL_PAGES = 4000,
-	CACHE_KIB = 65536, /* also what an index is sorted in */
 };
 
 static const char schema_sql[] =
@@ -400,9 +399,9 @@ prepare_file(struct store *s)
 		rc = use_wal(s);
 	if (rc >= 0)
 		rc = store_exec_format(s,
-				       "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d;"
+				       "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-%d;"
 				       "PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d",
-				       CACHE_KIB, WAL_PAGES, 4 * WAL_PAGES * SQLITE_PAGE_BYTES);
+				       SQLITE_CACHE_KIB, WAL_PAGES, 4 * WAL_PAGES * SQLITE_PAGE_BYTES);
 	if (rc >= 0)
 		rc = look_at_file(s);
 	if (rc == 0)

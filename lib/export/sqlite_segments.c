@@ -378,10 +378,23 @@ segments_retire(struct segments *g)
 }
 
 static int
-build_index(struct store *s, int64_t id, unsigned step)
+create_index(struct store *s, int64_t id, unsigned step)
 {
 	return store_exec_format(s, "CREATE INDEX IF NOT EXISTS sessions_%" PRId64 "_%s ON sessions_%" PRId64 " (%s)",
 				 id, index_columns[step], id, index_columns[step]);
+}
+
+/* Rows are sorted in lists as large as the page cache may be, some 40 MB if it may, and a list that is larger than the
+ * CPU's caches takes twice as long: so it may not, meanwhile. The lists wait in a file without a name to be merged. */
+static int
+build_index(struct store *s, int64_t id, unsigned step)
+{
+	int rc = store_exec_format(s, "PRAGMA cache_size=-%d", SQLITE_SORT_KIB), restored;
+
+	if (rc == 0)
+		rc = create_index(s, id, step);
+	restored = store_exec_format(s, "PRAGMA cache_size=-%d", SQLITE_CACHE_KIB);
+	return rc < 0 ? rc : restored;
 }
 
 static int
