@@ -171,8 +171,11 @@ syn(struct session_table *t, struct session *s, const struct packet *p, const st
 			s->flags |= TCP_SYN_VALIDATED;
 	}
 	/* What was picked up in the middle was another connection. */
-	if (s->tcp_next[d] == 0 || (s->flags & TCP_SYNCHRONISED) == TCP_MIDSTREAM)
+	if (s->tcp_next[d] == 0 || (s->flags & TCP_SYNCHRONISED) == TCP_MIDSTREAM) {
 		s->tcp_next[d] = seg->seq + 1;
+		if (session_attachment(t, s) != NULL)
+			tcp_recent_forget(&session_attached(t, s)->recent, d);
+	}
 	s->flags |= TCP_STARTED;
 }
 
@@ -310,6 +313,8 @@ session_tcp_pull(struct session_table *t, struct session *s, struct session_chun
 
 	while (tcp_pull(t->tcp, &stream, &chunk)) {
 		session_payload(t, s, chunk.direction, chunk.bytes, chunk.length);
+		if (chunk.missing > 0)
+			tcp_recent_forget(&session_attached(t, s)->recent, chunk.direction);
 		tcp_recent_add(&session_attached(t, s)->recent, chunk.direction, chunk.bytes);
 		if ((s->flags & SESSION_NO_PAYLOAD) != 0)
 			continue;

@@ -110,6 +110,13 @@ tcp_recent_add(struct tcp_recent *recent, unsigned direction, struct cursor byte
 	}
 }
 
+/* What comes next does not border on what was delivered: a hole was given up, or the numbers begin anew. */
+static inline void
+tcp_recent_forget(struct tcp_recent *recent, unsigned direction)
+{
+	recent->n[direction] = 0;
+}
+
 unsigned tcp_push(struct tcp_hold *, const struct tcp_stream *, const struct tcp_segment *);
 bool tcp_pull(struct tcp_hold *, const struct tcp_stream *, struct tcp_chunk *);
 

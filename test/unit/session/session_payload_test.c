@@ -189,6 +189,46 @@ TEST(overlapping_bytes_that_differ_are_tagged_once)
 	rig_stop(&r);
 }
 
+/* "abcd", a hole that is given up, "ijkl", and then what was missing: the same bytes as its sender's. */
+TEST(what_fills_a_hole_too_late_is_not_compared_with_the_bytes_before_it)
+{
+	struct rig r;
+	struct record *rec;
+
+	start(&r);
+	r.conf.tcp.gap_skip = true;
+	connect(&r);
+	SAY(&r, 2, 0, 1001, 5001, "abcd");
+	SAY(&r, 3, 0, 1009, 5001, "ijkl");
+	SAY(&r, 1500, 1, 5001, 1013, "answer");
+	EXPECT_STR(r.heard, "0:abcd 0:[4]ijkl 1:answer");
+	SAY(&r, 1501, 0, 1005, 5007, "efgh");
+	SAY(&r, 1502, 0, 1007, 5007, "ghXXkl"); /* but these are other ones */
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_STR(r.heard, "0:abcd 0:[4]ijkl 1:answer final");
+	EXPECT_STR(rig_values(rec, "tags"), "acked-unseen-segment-dst,out-of-order-dst,tcp-overlap");
+	EXPECT_EQ(rig_counter(&r, "tcp.overlap_differs"), 1);
+	rig_stop(&r);
+}
+
+TEST(a_syn_after_a_connection_that_was_picked_up_forgets_the_bytes_of_that)
+{
+	struct rig r;
+	struct record *rec;
+
+	start(&r);
+	r.conf.tcp.midstream = true;
+	SAY(&r, 0, 0, 70000, 90000, "abcdefgh");
+	TCP(&r, 1, .flags = TCP_S, .seq = 1000);
+	SAY(&r, 2, 0, 997, 90000, "xxxxnew"); /* the first four are before its beginning */
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_STR(r.heard, "0:abcdefgh 0:new final");
+	EXPECT_EQ(rig_counter(&r, "tcp.overlap_differs"), 0);
+	rig_stop(&r);
+}
+
 TEST(parsers_hear_of_linked_records_and_of_sessions_that_leave_none)
 {
 	struct rig r;
