@@ -78,110 +78,131 @@ maintain_all(void *s)
 		;
 }
 
+/* A sink and the folder of its file. */
+struct rig {
+	struct fixture f;
+	const struct sink_kind *kind;
+	void *sink; /* NULL: closed */
+};
+
+static bool
+rig_open(struct rig *r)
+{
+	r->sink = open_sink(&r->f);
+	return r->sink != NULL;
+}
+
+static bool
+rig_init(struct rig *r, const char *const *settings)
+{
+	r->kind = fixture_kind("sqlite");
+	return fixture_init(&r->f, settings) && rig_open(r);
+}
+
+static void
+rig_close(struct rig *r)
+{
+	end_sink(r->sink);
+	r->sink = NULL;
+}
+
+static void
+rig_fini(struct rig *r)
+{
+	if (r->sink != NULL)
+		rig_close(r);
+	fixture_fini(&r->f);
+}
+
+static int
+rig_write(struct rig *r, uint64_t first, unsigned n)
+{
+	return made_write(r->kind, r->sink, first, n);
+}
+
 TEST(sessions_are_found_by_their_columns_and_by_their_document)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(kind, s, 1, 300), 0);
+	REQUIRE(rig_init(&r, NULL));
+	EXPECT_EQ(rig_write(&r, 1, 300), 0);
 	/* Searchable at once, while the sink is open and the segment has no index. */
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 300);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions WHERE source_ip='10.0.0.7'"), 1);
-	EXPECT_EQ(
-		query(&f, "SELECT json_extract(document, '$.sequence') FROM sessions WHERE destination_ip='192.0.1.4'"),
-		260);
-	EXPECT_STR(query_text(&f,
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 300);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions WHERE source_ip='10.0.0.7'"), 1);
+	EXPECT_EQ(query(&r.f,
+			"SELECT json_extract(document, '$.sequence') FROM sessions WHERE destination_ip='192.0.1.4'"),
+		  260);
+	EXPECT_STR(query_text(&r.f,
 			      "SELECT protocols || ' ' || node || ' ' || community_id || ' ' || ip_protocol || ' ' ||"
 			      " source_port || ' ' || destination_port || ' ' || packets || ' ' || bytes || ' ' ||"
 			      " data_bytes FROM sessions LIMIT 1"),
 		   "tcp;tls test 1:abc= 6 40000 443 3 1000 500");
-	EXPECT_EQ(query(&f, "SELECT rows FROM segments"), 300);
-	EXPECT_EQ(query(&f, "SELECT first_packet FROM segments"), 1700000000001);
-	EXPECT_EQ(query(&f, "SELECT last_packet FROM segments"), 1700000001300);
-	end_sink(s);
-	fixture_fini(&f);
+	EXPECT_EQ(query(&r.f, "SELECT rows FROM segments"), 300);
+	EXPECT_EQ(query(&r.f, "SELECT first_packet FROM segments"), 1700000000001);
+	EXPECT_EQ(query(&r.f, "SELECT last_packet FROM segments"), 1700000001300);
+	rig_fini(&r);
 }
 
 TEST(ipv6_and_absent_addresses_are_text_and_null)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
 	struct made *m = made_batch(1, 2);
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
+	REQUIRE(rig_init(&r, NULL));
 	m->row[0].ip_version = 6;
 	memset(m->row[0].address, 0, sizeof(m->row[0].address));
 	m->row[0].address[0][0] = 0x20, m->row[0].address[0][1] = 0x01, m->row[0].address[0][15] = 1;
 	m->row[1].ip_version = 0;
 	m->row[1].community_id[0] = '\0';
-	EXPECT_EQ(kind->write(s, &m->sink, 1), 0);
-	EXPECT_STR(query_text(&f, "SELECT source_ip || ' ' || destination_ip FROM sessions LIMIT 1"), "2001::1 ::");
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions WHERE source_ip IS NULL AND destination_ip IS NULL AND "
-			    "community_id IS NULL"),
+	EXPECT_EQ(r.kind->write(r.sink, &m->sink, 1), 0);
+	EXPECT_STR(query_text(&r.f, "SELECT source_ip || ' ' || destination_ip FROM sessions LIMIT 1"), "2001::1 ::");
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions WHERE source_ip IS NULL AND destination_ip IS NULL AND "
+			      "community_id IS NULL"),
 		  1);
-	end_sink(s);
 	made_free(m);
-	fixture_fini(&f);
+	rig_fini(&r);
 }
 
 TEST(a_full_segment_gets_its_indices_and_a_new_one_is_begun)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, (const char *[]){"sqliteSegmentRecords=100", NULL}));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
+	REQUIRE(rig_init(&r, (const char *[]){"sqliteSegmentRecords=100", NULL}));
 	for (unsigned i = 0; i < 5; i++) {
-		EXPECT_EQ(made_write(kind, s, 1 + i * 50, 50), 0);
-		maintain_all(s);
+		EXPECT_EQ(rig_write(&r, 1 + i * 50, 50), 0);
+		maintain_all(r.sink);
 	}
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments"), 3);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE closed IS NOT NULL AND rows=100"), 2);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sqlite_schema WHERE type='index' AND tbl_name='sessions_1'"), 4);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sqlite_schema WHERE type='index' AND tbl_name='sessions_3'"), 0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 250);
-	EXPECT_EQ(query(&f, "SELECT count(DISTINCT id) FROM sessions"), 250);
-	end_sink(s);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments"), 3);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE closed IS NOT NULL AND rows=100"), 2);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sqlite_schema WHERE type='index' AND tbl_name='sessions_1'"), 4);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sqlite_schema WHERE type='index' AND tbl_name='sessions_3'"), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 250);
+	EXPECT_EQ(query(&r.f, "SELECT count(DISTINCT id) FROM sessions"), 250);
+	rig_close(&r);
 	/* More than a fourth of a segment: closed at the end. */
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE closed IS NULL"), 0);
-	fixture_fini(&f);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE closed IS NULL"), 0);
+	rig_fini(&r);
 }
 
 TEST(a_segment_is_closed_when_its_time_has_come)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, (const char *[]){"sqliteSegmentMinutes=5", NULL}));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(kind, s, 1, 10), 0);
-	end_sink(s);
-	EXPECT_EQ(query(&f, "UPDATE segments SET created=created-299000"), 0);
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(kind, s, 11, 10), 0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE rows=20"), 1);
-	end_sink(s);
-	EXPECT_EQ(query(&f, "UPDATE segments SET created=created-1000"), 0);
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(kind, s, 21, 10), 0);
-	maintain_all(s);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE rows=20 AND closed IS NOT NULL"), 1);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE rows=10 AND closed IS NULL"), 1);
-	end_sink(s);
-	fixture_fini(&f);
+	REQUIRE(rig_init(&r, (const char *[]){"sqliteSegmentMinutes=5", NULL}));
+	EXPECT_EQ(rig_write(&r, 1, 10), 0);
+	rig_close(&r);
+	EXPECT_EQ(query(&r.f, "UPDATE segments SET created=created-299000"), 0);
+	REQUIRE(rig_open(&r));
+	EXPECT_EQ(rig_write(&r, 11, 10), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE rows=20"), 1);
+	rig_close(&r);
+	EXPECT_EQ(query(&r.f, "UPDATE segments SET created=created-1000"), 0);
+	REQUIRE(rig_open(&r));
+	EXPECT_EQ(rig_write(&r, 21, 10), 0);
+	maintain_all(r.sink);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE rows=20 AND closed IS NOT NULL"), 1);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE rows=10 AND closed IS NULL"), 1);
+	rig_fini(&r);
 }
 
 TEST(a_small_segment_is_left_to_the_next_process)
@@ -227,42 +248,33 @@ TEST(two_sinks_at_once_have_a_segment_each)
 
 TEST(a_segment_taken_from_its_owner_costs_nothing)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(kind, s, 1, 10), 0);
+	REQUIRE(rig_init(&r, NULL));
+	EXPECT_EQ(rig_write(&r, 1, 10), 0);
 	/* Another living process: this one, under another token. */
-	EXPECT_EQ(query(&f, "UPDATE segments SET owner_token=1"), 0);
-	EXPECT_EQ(made_write(kind, s, 11, 10), 0);
-	EXPECT_EQ(query(&f, "SELECT count(DISTINCT id) FROM sessions"), 20);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE rows=10"), 2);
-	end_sink(s);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE owner_token=1"), 1);
-	fixture_fini(&f);
+	EXPECT_EQ(query(&r.f, "UPDATE segments SET owner_token=1"), 0);
+	EXPECT_EQ(rig_write(&r, 11, 10), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(DISTINCT id) FROM sessions"), 20);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE rows=10"), 2);
+	rig_close(&r);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE owner_token=1"), 1);
+	rig_fini(&r);
 }
 
 /* The same batch again after a commit whose answer was lost: as after a power cut of a disk, simulated by writing
  * twice. */
 TEST(a_batch_written_twice_is_stored_once)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(kind, s, 1, 10), 0);
-	EXPECT_EQ(made_write(kind, s, 1, 10), 0);
-	EXPECT_EQ(made_write(kind, s, 1, 15), 0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 15);
-	EXPECT_EQ(query(&f, "SELECT rows FROM segments"), 15);
-	end_sink(s);
-	fixture_fini(&f);
+	REQUIRE(rig_init(&r, NULL));
+	EXPECT_EQ(rig_write(&r, 1, 10), 0);
+	EXPECT_EQ(rig_write(&r, 1, 10), 0);
+	EXPECT_EQ(rig_write(&r, 1, 15), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 15);
+	EXPECT_EQ(query(&r.f, "SELECT rows FROM segments"), 15);
+	rig_fini(&r);
 }
 
 /* Runs 'work' in a child process, returns its pid. */
@@ -466,29 +478,25 @@ TEST(kill_9_in_the_middle_loses_nothing_acknowledged)
 
 TEST(searches_cover_1200_segments_by_their_indices)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, (const char *[]){"sqliteSegmentRecords=2", NULL}));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
+	REQUIRE(rig_init(&r, (const char *[]){"sqliteSegmentRecords=2", NULL}));
 	for (unsigned i = 0; i < 1200; i++) {
-		REQUIRE(made_write(kind, s, 1 + i * 2, 2) == 0);
-		maintain_all(s);
+		REQUIRE(rig_write(&r, 1 + i * 2, 2) == 0);
+		maintain_all(r.sink);
 	}
-	EXPECT_EQ(made_write(kind, s, 2401, 1), 0); /* the open one */
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments WHERE closed IS NOT NULL"), 1200);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 2401);
-	EXPECT_EQ(query(&f, "SELECT json_extract(document, '$.sequence') FROM sessions WHERE source_ip='10.0.7.200'"),
+	EXPECT_EQ(rig_write(&r, 2401, 1), 0); /* the open one */
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments WHERE closed IS NOT NULL"), 1200);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 2401);
+	EXPECT_EQ(query(&r.f, "SELECT json_extract(document, '$.sequence') FROM sessions WHERE source_ip='10.0.7.200'"),
 		  7 * 256 + 200);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions WHERE first_packet BETWEEN 1700000000100 AND 1700000000199"),
-		  100);
-	EXPECT_EQ(query(&f, "SELECT first_packet FROM sessions ORDER BY first_packet DESC LIMIT 1"), 1700000002401);
-	EXPECT_EQ(query(&f, "SELECT max(n) FROM (SELECT protocols, count(*) AS n FROM sessions GROUP BY protocols)"),
+	EXPECT_EQ(
+		query(&r.f, "SELECT count(*) FROM sessions WHERE first_packet BETWEEN 1700000000100 AND 1700000000199"),
+		100);
+	EXPECT_EQ(query(&r.f, "SELECT first_packet FROM sessions ORDER BY first_packet DESC LIMIT 1"), 1700000002401);
+	EXPECT_EQ(query(&r.f, "SELECT max(n) FROM (SELECT protocols, count(*) AS n FROM sessions GROUP BY protocols)"),
 		  2401);
-	end_sink(s);
-	fixture_fini(&f);
+	rig_fini(&r);
 }
 
 static unsigned
@@ -509,16 +517,12 @@ plan_lines(struct fixture *f, const char *sql, const char *words)
 
 TEST(a_search_through_the_view_uses_the_indices_of_closed_segments)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, (const char *[]){"sqliteSegmentRecords=10", NULL}));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
+	REQUIRE(rig_init(&r, (const char *[]){"sqliteSegmentRecords=10", NULL}));
 	for (unsigned i = 0; i < 6; i++) {
-		EXPECT_EQ(made_write(kind, s, 1 + i * 5, 5), 0);
-		maintain_all(s);
+		EXPECT_EQ(rig_write(&r, 1 + i * 5, 5), 0);
+		maintain_all(r.sink);
 	}
 	for (const char *const *where = (const char *const[]){"source_ip='10.0.0.1'", "destination_ip GLOB '192.0.*'",
 							      "first_packet > 5", "id = 'x'", NULL};
@@ -526,11 +530,10 @@ TEST(a_search_through_the_view_uses_the_indices_of_closed_segments)
 		char sql[256];
 
 		snprintf(sql, sizeof(sql), "EXPLAIN QUERY PLAN SELECT document FROM sessions WHERE %s", *where);
-		EXPECT_EQ(plan_lines(&f, sql, "SEARCH sessions_1 USING INDEX"), 1);
-		EXPECT_EQ(plan_lines(&f, sql, "SEARCH sessions_3 USING INDEX"), 1);
+		EXPECT_EQ(plan_lines(&r.f, sql, "SEARCH sessions_1 USING INDEX"), 1);
+		EXPECT_EQ(plan_lines(&r.f, sql, "SEARCH sessions_3 USING INDEX"), 1);
 	}
-	end_sink(s);
-	fixture_fini(&f);
+	rig_fini(&r);
 }
 
 static void
@@ -546,65 +549,57 @@ run_sql(const char *path, const char *sql)
 TEST(files_that_are_not_ours_are_refused_with_the_reason)
 {
 	char why[512] = "";
-	struct fixture f;
+	struct rig r;
 	FILE *out;
-	void *s;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	end_sink(s);
-	run_sql(fixture_path(&f, "store/s.sqlite"), "PRAGMA user_version=9");
-	EXPECT(fixture_sink(&f, "sqlite", NULL, why, sizeof(why)) == NULL);
+	REQUIRE(rig_init(&r, NULL));
+	rig_close(&r);
+	run_sql(fixture_path(&r.f, "store/s.sqlite"), "PRAGMA user_version=9");
+	EXPECT(fixture_sink(&r.f, "sqlite", NULL, why, sizeof(why)) == NULL);
 	EXPECT(strstr(why, "version 9") != NULL && strstr(why, "version 2") != NULL &&
 	       strstr(why, "sqliteFile") != NULL);
 
-	unlink(fixture_path(&f, "store/s.sqlite"));
-	run_sql(fixture_path(&f, "store/s.sqlite"), "CREATE TABLE t (x)");
-	EXPECT(fixture_sink(&f, "sqlite", NULL, why, sizeof(why)) == NULL);
+	unlink(fixture_path(&r.f, "store/s.sqlite"));
+	run_sql(fixture_path(&r.f, "store/s.sqlite"), "CREATE TABLE t (x)");
+	EXPECT(fixture_sink(&r.f, "sqlite", NULL, why, sizeof(why)) == NULL);
 	EXPECT(strstr(why, "another program") != NULL);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sqlite_schema"), 1);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sqlite_schema"), 1);
 
-	unlink(fixture_path(&f, "store/s.sqlite"));
-	out = fopen(fixture_path(&f, "store/s.sqlite"), "w");
+	unlink(fixture_path(&r.f, "store/s.sqlite"));
+	out = fopen(fixture_path(&r.f, "store/s.sqlite"), "w");
 	REQUIRE(out != NULL);
 	for (unsigned i = 0; i < 1000; i++)
 		fputs("This is no database.\n", out);
 	fclose(out);
-	EXPECT(fixture_sink(&f, "sqlite", NULL, why, sizeof(why)) == NULL);
+	EXPECT(fixture_sink(&r.f, "sqlite", NULL, why, sizeof(why)) == NULL);
 	EXPECT(strstr(why, "not a database") != NULL);
-	fixture_fini(&f);
+	rig_fini(&r);
 }
 
 TEST(fields_are_written_once_and_again_when_they_change)
 {
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	end_sink(s);
-	EXPECT(query(&f, "SELECT count(*) FROM fields") > 20);
-	EXPECT_STR(query_text(&f, "SELECT dbField || ' ' || kind || ' ' || type || ' ' || \"group\" FROM fields WHERE "
-				  "expression='mac.src'"),
+	REQUIRE(rig_init(&r, NULL));
+	rig_close(&r);
+	EXPECT(query(&r.f, "SELECT count(*) FROM fields") > 20);
+	EXPECT_STR(query_text(&r.f,
+			      "SELECT dbField || ' ' || kind || ' ' || type || ' ' || \"group\" FROM fields WHERE "
+			      "expression='mac.src'"),
 		   "source.mac lotermfield str_set general");
-	query(&f, "UPDATE fields SET help='mine' WHERE expression='mac.src'");
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	end_sink(s);
-	EXPECT_STR(query_text(&f, "SELECT help FROM fields WHERE expression='mac.src'"), "mine");
-	query(&f, "UPDATE meta SET value='1' WHERE key='fields_hash'");
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	end_sink(s);
-	EXPECT(strcmp(query_text(&f, "SELECT help FROM fields WHERE expression='mac.src'"), "mine") != 0);
-	fixture_fini(&f);
+	query(&r.f, "UPDATE fields SET help='mine' WHERE expression='mac.src'");
+	REQUIRE(rig_open(&r));
+	rig_close(&r);
+	EXPECT_STR(query_text(&r.f, "SELECT help FROM fields WHERE expression='mac.src'"), "mine");
+	query(&r.f, "UPDATE meta SET value='1' WHERE key='fields_hash'");
+	REQUIRE(rig_open(&r));
+	rig_close(&r);
+	EXPECT(strcmp(query_text(&r.f, "SELECT help FROM fields WHERE expression='mac.src'"), "mine") != 0);
+	rig_fini(&r);
 }
 
 TEST(files_documents_are_created_and_then_updated)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
 	struct export_file file = {.number = 7,
 				   .name = "/pcap/x.pcap",
 				   .first_ns = UINT64_C(1700000000123000000),
@@ -612,16 +607,13 @@ TEST(files_documents_are_created_and_then_updated)
 				   .gap_positions = true,
 				   .locked = true,
 				   .in_place = true};
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(kind->write_file(s, &file), 0);
+	REQUIRE(rig_init(&r, NULL));
+	EXPECT_EQ(r.kind->write_file(r.sink, &file), 0);
 	EXPECT_STR(
 		query_text(
-			&f,
+			&r.f,
 			"SELECT node || ' ' || num || ' ' || name || ' ' || first || ' ' || filesize || ' ' || locked"
 			" || ' ' || packetPosEncoding || ' ' || scheme || ' ' || startTimestamp || ' ' ||"
 			" firstTimestamp FROM files WHERE packets IS NULL AND finishTimestamp IS NULL"),
@@ -633,17 +625,16 @@ TEST(files_documents_are_created_and_then_updated)
 	file.packets = 9;
 	file.sessions_started = 2;
 	file.sessions_present = 3;
-	EXPECT_EQ(kind->write_file(s, &file), 0);
-	EXPECT_EQ(kind->write_file(s, &file), 0);
+	EXPECT_EQ(r.kind->write_file(r.sink, &file), 0);
+	EXPECT_EQ(r.kind->write_file(r.sink, &file), 0);
 	EXPECT_STR(
-		query_text(&f,
+		query_text(&r.f,
 			   "SELECT filesize || ' ' || packetsSize || ' ' || packets || ' ' || finishTimestamp || ' ' ||"
 			   " lastTimestamp || ' ' || sessionsStarted || ' ' || sessionsPresent || ' ' ||"
 			   " startTimestamp FROM files"),
 		"5000 5000 9 1700000010000 1700000009000 2 3 1700000005000");
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM files"), 1);
-	end_sink(s);
-	fixture_fini(&f);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM files"), 1);
+	rig_fini(&r);
 }
 
 TEST(file_numbers_are_ranges_that_nobody_else_gets)
@@ -669,71 +660,56 @@ TEST(file_numbers_are_ranges_that_nobody_else_gets)
 
 TEST(a_locked_database_is_busy_and_loses_nothing)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
 	struct made *m = made_batch(1, 10);
 	sqlite3 *other = NULL;
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(sqlite3_open(fixture_path(&f, "store/s.sqlite"), &other), SQLITE_OK);
+	REQUIRE(rig_init(&r, NULL));
+	EXPECT_EQ(sqlite3_open(fixture_path(&r.f, "store/s.sqlite"), &other), SQLITE_OK);
 	EXPECT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	EXPECT_EQ(kind->write(s, &m->sink, 1), -EBUSY);
+	EXPECT_EQ(r.kind->write(r.sink, &m->sink, 1), -EBUSY);
 	EXPECT_EQ(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-	EXPECT_EQ(kind->write(s, &m->sink, 1), 0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 10);
+	EXPECT_EQ(r.kind->write(r.sink, &m->sink, 1), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 10);
 	sqlite3_close(other);
-	end_sink(s);
 	made_free(m);
-	fixture_fini(&f);
+	rig_fini(&r);
 }
 
 TEST(a_file_removed_while_open_is_made_anew)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(kind, s, 1, 10), 0);
-	unlink(fixture_path(&f, "store/s.sqlite"));
-	unlink(fixture_path(&f, "store/s.sqlite-wal"));
-	unlink(fixture_path(&f, "store/s.sqlite-shm"));
-	EXPECT_EQ(made_write(kind, s, 11, 10), 0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 10);
-	end_sink(s);
-	fixture_fini(&f);
+	REQUIRE(rig_init(&r, NULL));
+	EXPECT_EQ(rig_write(&r, 1, 10), 0);
+	unlink(fixture_path(&r.f, "store/s.sqlite"));
+	unlink(fixture_path(&r.f, "store/s.sqlite-wal"));
+	unlink(fixture_path(&r.f, "store/s.sqlite-shm"));
+	EXPECT_EQ(rig_write(&r, 11, 10), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 10);
+	rig_fini(&r);
 }
 
 /* A size limit of SQLite's own is a full disk to everything above it. */
 TEST(a_full_disk_is_an_error_that_passes)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-	struct fixture f;
+	struct rig r;
 	sqlite3 **db;
-	void *s;
 	int rc = 0;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	db = s; /* struct store begins with its connection */
+	REQUIRE(rig_init(&r, NULL));
+	db = r.sink; /* struct store begins with its connection */
 	EXPECT_EQ(sqlite3_exec(*db, "PRAGMA max_page_count=40", NULL, NULL, NULL), SQLITE_OK);
 	uint64_t first = 1;
-	while ((rc = made_write(kind, s, first, 500)) == 0 && first < 100000)
+	while ((rc = rig_write(&r, first, 500)) == 0 && first < 100000)
 		first += 500;
 	EXPECT_EQ(rc, -ENOSPC);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), first - 1);
-	EXPECT(strstr(kind->explain(s), "full") != NULL);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), first - 1);
+	EXPECT(strstr(r.kind->explain(r.sink), "full") != NULL);
 	EXPECT_EQ(sqlite3_exec(*db, "PRAGMA max_page_count=1000000", NULL, NULL, NULL), SQLITE_OK);
-	EXPECT_EQ(made_write(kind, s, first, 500), 0);
-	EXPECT_EQ(query(&f, "SELECT count(DISTINCT id) FROM sessions"), first + 499);
-	end_sink(s);
-	fixture_fini(&f);
+	EXPECT_EQ(rig_write(&r, first, 500), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(DISTINCT id) FROM sessions"), first + 499);
+	rig_fini(&r);
 }
 
 static void
@@ -775,139 +751,116 @@ TEST(stats_documents_are_the_latest_of_the_node_and_a_ring)
 
 /* Four closed segments of 100 rows and one that is open. */
 static void
-fill_segments(void *s)
+fill_segments(struct rig *r)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
-
 	for (unsigned i = 0; i < 4; i++) {
-		EXPECT_EQ(made_write(kind, s, 1 + i * 100, 100), 0);
-		maintain_all(s);
+		EXPECT_EQ(rig_write(r, 1 + i * 100, 100), 0);
+		maintain_all(r->sink);
 	}
-	EXPECT_EQ(made_write(kind, s, 401, 10), 0);
-	maintain_all(s);
+	EXPECT_EQ(rig_write(r, 401, 10), 0);
+	maintain_all(r->sink);
 }
 
 TEST(segments_closed_long_ago_are_dropped_and_searches_go_on)
 {
 	const char *const settings[] = {"sqliteSegmentRecords=100", "sqliteKeepDays=7", NULL};
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, settings));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	fill_segments(s);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 410);
-	end_sink(s);
-	run_sql(fixture_path(&f, "store/s.sqlite"), "UPDATE segments SET closed = closed - 8 * 86400000 WHERE id <= 2");
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	maintain_all(s);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments"), 3);
+	REQUIRE(rig_init(&r, settings));
+	fill_segments(&r);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 410);
+	rig_close(&r);
+	run_sql(fixture_path(&r.f, "store/s.sqlite"),
+		"UPDATE segments SET closed = closed - 8 * 86400000 WHERE id <= 2");
+	REQUIRE(rig_open(&r));
+	maintain_all(r.sink);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments"), 3);
 	EXPECT_EQ(
-		query(&f,
+		query(&r.f,
 		      "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('sessions_1', 'sessions_2')"),
 		0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 210);
-	EXPECT_EQ(query(&f, "SELECT min(json_extract(document, '$.sequence')) FROM sessions"), 201);
-	EXPECT_EQ(made_write(fixture_kind("sqlite"), s, 411, 10), 0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 220);
-	end_sink(s);
-	fixture_fini(&f);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 210);
+	EXPECT_EQ(query(&r.f, "SELECT min(json_extract(document, '$.sequence')) FROM sessions"), 201);
+	EXPECT_EQ(rig_write(&r, 411, 10), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 220);
+	rig_fini(&r);
 }
 
 TEST(a_database_that_is_too_large_loses_its_oldest_segments_and_not_the_open_one)
 {
 	const char *const settings[] = {"sqliteSegmentRecords=100", "sqliteKeepM=1", NULL};
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, settings));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	fill_segments(s);
-	end_sink(s);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments"), 5);
-	run_sql(fixture_path(&f, "store/s.sqlite"),
+	REQUIRE(rig_init(&r, settings));
+	fill_segments(&r);
+	rig_close(&r);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments"), 5);
+	run_sql(fixture_path(&r.f, "store/s.sqlite"),
 		"UPDATE sessions_3 SET document = hex(randomblob(20000)) WHERE rowid <= 60");
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	maintain_all(s);
+	REQUIRE(rig_open(&r));
+	maintain_all(r.sink);
 	/* The large one is the third: all up to it go. */
-	EXPECT_EQ(query(&f, "SELECT min(id) FROM segments"), 4);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 110);
-	end_sink(s);
-	fixture_fini(&f);
+	EXPECT_EQ(query(&r.f, "SELECT min(id) FROM segments"), 4);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 110);
+	rig_fini(&r);
 }
 
 TEST(segments_older_than_the_oldest_pcap_file_go_with_it)
 {
-	const struct sink_kind *kind = fixture_kind("sqlite");
 	const char *const settings[] = {"sqliteSegmentRecords=100", "sqliteFollowPcap=true", NULL};
 	char path[4][128];
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, settings));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
+	REQUIRE(rig_init(&r, settings));
 	for (unsigned i = 0; i < 4; i++) {
 		struct export_file file = {.number = i + 1, .name = path[i]};
 		FILE *pcap;
 
 		/* Their packets begin with those of the segments. */
 		file.first_ns = (UINT64_C(1700000000000) + i * 2000) * 1000000;
-		snprintf(path[i], sizeof(path[i]), "%s/%u.pcap", f.folder, i);
+		snprintf(path[i], sizeof(path[i]), "%s/%u.pcap", r.f.folder, i);
 		pcap = fopen(path[i], "w");
 		REQUIRE(pcap != NULL);
 		fclose(pcap);
-		EXPECT_EQ(kind->write_file(s, &file), 0);
+		EXPECT_EQ(r.kind->write_file(r.sink, &file), 0);
 	}
-	fill_segments(s);
-	end_sink(s);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM segments"), 5);
+	fill_segments(&r);
+	rig_close(&r);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM segments"), 5);
 	for (unsigned i = 0; i < 4; i++) { /* last packets 1.1, 1.2, ... s after the first file's first one */
 		char sql[128];
 
 		snprintf(sql, sizeof(sql), "UPDATE segments SET last_packet = 1700000000000 + %u WHERE id = %u",
 			 i * 2000 + 1000, i + 1);
-		run_sql(fixture_path(&f, "store/s.sqlite"), sql);
+		run_sql(fixture_path(&r.f, "store/s.sqlite"), sql);
 	}
 	REQUIRE(unlink(path[0]) == 0 && unlink(path[1]) == 0);
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	maintain_all(s);
-	EXPECT_EQ(query(&f, "SELECT min(id) FROM segments"), 3);
-	EXPECT_EQ(query(&f, "SELECT min(num) FROM files"), 3);
-	end_sink(s);
+	REQUIRE(rig_open(&r));
+	maintain_all(r.sink);
+	EXPECT_EQ(query(&r.f, "SELECT min(id) FROM segments"), 3);
+	EXPECT_EQ(query(&r.f, "SELECT min(num) FROM files"), 3);
+	rig_close(&r);
 	/* None is there: the disk is missing, and nothing goes. */
 	REQUIRE(unlink(path[2]) == 0 && unlink(path[3]) == 0);
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	maintain_all(s);
-	EXPECT_EQ(query(&f, "SELECT min(id) FROM segments"), 3);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM files"), 2);
-	end_sink(s);
-	fixture_fini(&f);
+	REQUIRE(rig_open(&r));
+	maintain_all(r.sink);
+	EXPECT_EQ(query(&r.f, "SELECT min(id) FROM segments"), 3);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM files"), 2);
+	rig_fini(&r);
 }
 
 TEST(a_database_of_version_1_is_brought_up_to_date)
 {
-	struct fixture f;
-	void *s;
+	struct rig r;
 
-	REQUIRE(fixture_init(&f, NULL));
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(made_write(fixture_kind("sqlite"), s, 1, 100), 0);
-	end_sink(s);
-	run_sql(fixture_path(&f, "store/s.sqlite"), "DROP INDEX segments_closed; PRAGMA user_version=1");
-	s = open_sink(&f);
-	REQUIRE(s != NULL);
-	EXPECT_EQ(query(&f, "SELECT user_version FROM pragma_user_version"), 2);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sqlite_schema WHERE name='segments_closed'"), 1);
-	EXPECT_EQ(made_write(fixture_kind("sqlite"), s, 101, 100), 0);
-	EXPECT_EQ(query(&f, "SELECT count(*) FROM sessions"), 200);
-	end_sink(s);
-	fixture_fini(&f);
+	REQUIRE(rig_init(&r, NULL));
+	EXPECT_EQ(rig_write(&r, 1, 100), 0);
+	rig_close(&r);
+	run_sql(fixture_path(&r.f, "store/s.sqlite"), "DROP INDEX segments_closed; PRAGMA user_version=1");
+	REQUIRE(rig_open(&r));
+	EXPECT_EQ(query(&r.f, "SELECT user_version FROM pragma_user_version"), 2);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sqlite_schema WHERE name='segments_closed'"), 1);
+	EXPECT_EQ(rig_write(&r, 101, 100), 0);
+	EXPECT_EQ(query(&r.f, "SELECT count(*) FROM sessions"), 200);
+	rig_fini(&r);
 }
