@@ -3,17 +3,9 @@
 
 #include <stdlib.h>
 
+#include "filter_expressions.h"
 #include "packet.h"
 #include "test.h"
-
-static uint64_t
-random_next(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
 
 static bool
 make(struct filter_program *program, const char *expression, uint16_t link_type)
@@ -129,143 +121,27 @@ TEST(what_rte_bpf_gets_wrong_runs_in_the_interpreter)
 
 /* --- random expressions ----------------------------------------------------------------------------------------- */
 
-struct text {
-	char bytes[2048];
-	size_t size;
-};
-
-static void
-add(struct text *t, const char *words)
-{
-	int n = snprintf(&t->bytes[t->size], sizeof(t->bytes) - t->size, "%s", words);
-
-	t->size += (size_t)n < sizeof(t->bytes) - t->size ? (size_t)n : 0;
-}
-
-static void
-add_number(struct text *t, uint64_t number)
-{
-	char word[32];
-
-	snprintf(word, sizeof(word), "%llu", (unsigned long long)number);
-	add(t, word);
-}
-
-/* A load, or sums of loads and numbers. */
-static void
-add_arithmetic(struct text *t, uint64_t *state, unsigned depth)
-{
-	static const char *const protocols[] = {"ether", "ip", "tcp", "udp", "icmp", "ip6"};
-	static const char *const operators[] = {" + ", " - ", " * ", " & ", " | ", " ^ ", " / ", " % ", " << ", " >> "};
-	static const char *const sizes[] = {"", ":2", ":4"};
-	uint64_t dice = random_next(state);
-
-	if (depth > 0 && dice % 3 == 0) {
-		unsigned operator_ = (unsigned)(dice >> 8) % 10;
-
-		add(t, "(");
-		add_arithmetic(t, state, depth - 1);
-		add(t, operators[operator_]);
-		/* Divisors and shifts that libpcap refuses when it folds constants are no test. */
-		if (operator_ >= 6)
-			add_number(t, 1 + (dice >> 16) % 31);
-		else
-			add_arithmetic(t, state, depth - 1);
-		add(t, ")");
-	} else if (dice % 5 == 1) {
-		add_number(t, dice % 7 == 0 ? dice >> 32 : (dice >> 32) % 300);
-	} else if (dice % 11 == 2) {
-		add(t, "len");
-	} else {
-		add(t, protocols[(dice >> 8) % 6]);
-		add(t, "[");
-		add_number(t, (dice >> 16) % 60);
-		add(t, sizes[(dice >> 40) % 3]);
-		add(t, "]");
-	}
-}
-
-static void
-add_primitive(struct text *t, uint64_t *state)
-{
-	static const char *const primitives[] = {"tcp",
-						 "udp",
-						 "ip",
-						 "ip6",
-						 "icmp",
-						 "sctp",
-						 "arp",
-						 "multicast",
-						 "broadcast",
-						 "ip multicast",
-						 "vlan 7",
-						 "tcp port 80",
-						 "udp port 53",
-						 "src port 1024",
-						 "dst portrange 10-3000",
-						 "host 10.2.3.4",
-						 "net 10.0.0.0/8",
-						 "src net 10.128.0.0/9",
-						 "dst host 2001:db8::1",
-						 "ip6 net 6000::/8",
-						 "ip proto 132",
-						 "ip6 proto 6",
-						 "less 80",
-						 "greater 40",
-						 "ether proto 0x800",
-						 "ether src 00:00:00:00:00:01",
-						 "ip broadcast"};
-	static const char *const relations[] = {" = ", " != ", " < ", " > ", " <= ", " >= "};
-	uint64_t dice = random_next(state);
-
-	if (dice % 2 == 0) {
-		add(t, primitives[(dice >> 8) % (sizeof(primitives) / sizeof(primitives[0]))]);
-		return;
-	}
-	add_arithmetic(t, state, 2);
-	add(t, relations[(dice >> 8) % 6]);
-	add_arithmetic(t, state, 1);
-}
-
-static void
-add_expression(struct text *t, uint64_t *state, unsigned depth)
-{
-	uint64_t dice = random_next(state);
-
-	if (depth == 0 || dice % 4 == 0) {
-		add_primitive(t, state);
-		return;
-	}
-	if (dice % 3 == 0)
-		add(t, "not ");
-	add(t, "(");
-	add_expression(t, state, depth - 1);
-	add(t, dice % 2 == 0 ? " and " : " or ");
-	add_expression(t, state, depth - 1);
-	add(t, ")");
-}
-
 TEST(both_engines_agree_on_random_expressions_and_frames)
 {
 	enum { EXPRESSIONS = 3000 };
 	static const uint16_t link_types[] = {LINK_ETHERNET,  LINK_ETHERNET, LINK_RAW,
 					      LINK_LINUX_SLL, LINK_NULL,     LINK_IPV4};
 	unsigned compiled = 0, native = 0;
-	uint64_t state = 88172645463325252;
+	struct filter_dice dice = {.state = 88172645463325252};
 
 	test_eal();
 	for (unsigned i = 0; i < EXPRESSIONS; i++) {
 		struct filter_program program;
-		struct text t = {.size = 0};
+		struct filter_text t = {.size = 0};
 		char why[PCAP_ERRBUF_SIZE];
 
-		add_expression(&t, &state, i % 4);
+		filter_add_expression(&t, &dice, i % 4);
 		if (filter_program_make(&program, t.bytes, link_types[i % 6], why, sizeof(why))) {
 			compiled++;
 			filter_program_compile(&program);
 			if (program.run != NULL) {
 				native++;
-				expect_agreement(t.bytes, &program, &state);
+				expect_agreement(t.bytes, &program, &dice.state);
 			}
 		}
 		filter_program_free(&program);
