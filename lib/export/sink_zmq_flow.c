@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "document.h"
 #include "zmq_priv.h"
 
 static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -68,7 +69,7 @@ zmq_flow_write(struct zmq_sink *z, const struct tap_flow *f)
 	struct json *j = &z->json;
 
 	json_key(j, "firstPacket");
-	json_u64(j, f->first_ns / NS_PER_MS);
+	json_u64(j, document_ms(f->first_ns));
 	write_end(j, "source", f, 0);
 	write_end(j, "destination", f, 1);
 	json_key(j, "ipProtocol");

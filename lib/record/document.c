@@ -21,9 +21,6 @@ enum {
 	SUMMARY_BYTES_MAX = 2048 + JSON_STR_BYTES(DOCUMENT_ID_BYTES),
 };
 
-/* Packets of the first ten seconds of 1970 are moved, or viewers would not find them. */
-static const uint64_t least_ns = 10 * NS_PER_S;
-
 static const char *const rotate_words[] = {
 	[DOCUMENT_HOURLY] = "hourly",
 	[DOCUMENT_HOURLY2] = "hourly2",
@@ -181,13 +178,6 @@ formatter_destroy(struct formatter *f)
 	free(f);
 }
 
-/* Milliseconds as the document says them. */
-static uint64_t
-shown_ms(uint64_t ns)
-{
-	return (ns < least_ns ? ns + least_ns : ns) / NS_PER_MS;
-}
-
 static inline char *
 put_digits(char *p, const char text[JSON_U64_BYTES], size_t size)
 {
@@ -198,7 +188,7 @@ put_digits(char *p, const char text[JSON_U64_BYTES], size_t size)
 static char *
 put_times(char *p, const struct record_summary *s)
 {
-	uint64_t first = shown_ms(s->first_ns), last = shown_ms(s->last_ns);
+	uint64_t first = document_ms(s->first_ns), last = document_ms(s->last_ns);
 	uint64_t early = first < last ? first : last, late = first < last ? last : first;
 	char first_text[JSON_U64_BYTES], last_text[JSON_U64_BYTES];
 	size_t first_size = (size_t)(json_put_u64(first_text, first) - first_text);

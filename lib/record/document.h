@@ -4,9 +4,18 @@
 #ifndef DOCUMENT_H
 #define DOCUMENT_H
 
+#include "clock.h"
 #include "conf.h"
 #include "json.h"
 #include "record.h"
+
+/* A packet's time as documents have it. Those of the first ten seconds of 1970 are moved, or viewers would not find
+ * them. */
+static inline uint64_t
+document_ms(uint64_t ns)
+{
+	return (ns < 10 * NS_PER_S ? ns + 10 * NS_PER_S : ns) / NS_PER_MS;
+}
 
 /* autoGenerateId. DATABASE: the index makes the id; ours (of the style RANDOM) is for sinks that need one and for
  * rootId. */
