@@ -47,6 +47,7 @@ struct delivery {
 	struct bulk *waiting;
 	struct reject_list rejects;
 	uint64_t progress_ns;
+	bool forgave; /* a time-out since then */
 	int error;
 };
 
@@ -165,7 +166,19 @@ note_progress(struct delivery *d, unsigned n)
 	if (n == 0)
 		return;
 	d->progress_ns = clock_monotonic_ns();
+	d->forgave = false;
 	d->e->accepted_ns = d->progress_ns;
+}
+
+/* One answer that never came is no outage: the time it was waited for does not count against the store, once. Else a
+ * delivery of a hundred requests to a store that stalls now and then never ended, and began again each time. */
+static void
+forgive(struct delivery *d, const struct bulk *b)
+{
+	if (d->forgave)
+		return;
+	d->forgave = true;
+	d->progress_ns += clock_monotonic_ns() - RTE_MAX(b->sent_ns, d->progress_ns);
 }
 
 /* True: each of its documents was answered for. */
@@ -275,8 +288,10 @@ bulk_done(struct http_call *call, const struct http_answer *answer)
 		status_failed(d, b, answer);
 		return;
 	}
-	if (answer->error == -ETIMEDOUT)
+	if (answer->error == -ETIMEDOUT) {
+		forgive(d, b);
 		send_less(e, true);
+	}
 	if (answer->error != 0) /* the host rests, and so others may be tried at once */
 		snprintf(e->why, sizeof(e->why), "%s", http_error(e->http));
 	wait_again(d, b, answer->error == 0);
