@@ -85,6 +85,7 @@ static struct bench {
 	uint64_t begin_ns, part_ns[PARTS];
 
 	bool has_peer, is_zmq;
+	pid_t peer;
 	struct peer_account *account;
 } bench;
 
@@ -396,6 +397,8 @@ poll_until_done(void)
 		if (clock_monotonic_ns() > next_look_ns) {
 			next_look_ns = clock_monotonic_ns() + 20 * NS_PER_MS;
 			note_parts(&part);
+			if (bench.has_peer && waitpid(bench.peer, NULL, WNOHANG) != 0)
+				die("the receiver has ended");
 		}
 		if (!finishing && atomic_load_explicit(&bench.pushed, memory_order_acquire) == bench.n) {
 			exporter_finish(bench.exporter);
@@ -525,7 +528,10 @@ start_peer(bool subscribes, char *setting, size_t setting_size)
 	bench.has_peer = true;
 	bench.is_zmq = subscribes;
 	bench.account = mmap(NULL, sizeof(*bench.account), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (bench.account == MAP_FAILED || peer_start(subscribes, &bench.other_cpus, bench.account, &port) < 0)
+	if (bench.account == MAP_FAILED)
+		die("memory");
+	bench.peer = peer_start(subscribes, &bench.other_cpus, bench.account, &port);
+	if (bench.peer < 0)
 		die("the receiver");
 	snprintf(setting, setting_size, subscribes ? "zmqEndpoint=tcp://127.0.0.1:%u" : "elasticsearch=127.0.0.1:%u",
 		 port);

@@ -85,6 +85,8 @@ peer_send(int fd, struct iovec *part, int n)
 	while (n > 0) {
 		ssize_t sent = writev(fd, part, n);
 
+		if (sent < 0 && errno == EINTR)
+			continue;
 		if (sent <= 0)
 			_exit(1);
 		for (; n > 0 && (size_t)sent >= part->iov_len; part++, n--)
@@ -187,7 +189,12 @@ peer_serve(int listener)
 	peer_items = malloc(PEER_ITEMS_MAX * (sizeof(peer_item) - 1));
 	for (unsigned i = 0; peer_items != NULL && i < PEER_ITEMS_MAX; i++)
 		memcpy(peer_items + i * (sizeof(peer_item) - 1), peer_item, sizeof(peer_item) - 1);
-	while (peer_items != NULL && poll(p, n + 1, -1) >= 0) {
+	while (peer_items != NULL) {
+		if (poll(p, n + 1, -1) < 0) {
+			if (errno == EINTR) /* stopped, and goes on */
+				continue;
+			break;
+		}
 		for (unsigned i = 0; i < n; i++) {
 			ssize_t got;
 
@@ -196,7 +203,7 @@ peer_serve(int listener)
 			got = read(client[i].fd, peer_read_buffer, sizeof(peer_read_buffer));
 			if (got > 0)
 				peer_take(&client[i], peer_read_buffer, (size_t)got);
-			else
+			else if (got == 0 || errno != EINTR)
 				p[i + 1].fd = -1;
 		}
 		if (p[0].revents != 0 && n < PEER_CLIENTS_MAX) {
