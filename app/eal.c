@@ -70,6 +70,14 @@ free_hugepages(void)
 	return n;
 }
 
+size_t
+eal_reserved_pages_left(size_t memory_bytes)
+{
+	size_t left = (size_t)free_hugepages() * HUGE_PAGE_MB << 20;
+
+	return left > memory_bytes ? left - memory_bytes : 0;
+}
+
 /* "0@0,1@1,2@0,3@1": more lcores than CPUs share them. */
 static void
 add_lcores(struct arguments *a, unsigned n_lcores, struct eal_state *state)

@@ -27,4 +27,7 @@ enum exit_code eal_start(const struct options *, const struct app_conf *, const 
 			 size_t memory_bytes, struct eal_state *);
 void eal_stop(void);
 
+/* Bytes of reserved 2 MB pages that nobody has when 'memory_bytes' have been taken of them. */
+size_t eal_reserved_pages_left(size_t memory_bytes);
+
 #endif

@@ -21,7 +21,12 @@
 #include "thread.h"
 #include "worker_payload.h"
 
-enum { FILE_EVENTS = 1024, RECORD_RING = 16384 };
+enum {
+	FILE_EVENTS = 1024,
+	RECORD_RING = 16384,
+	/* Of the reserved pages that EAL leaves, the tables take one in so many: another process may want some. */
+	RESERVED_PAGES_SHARE = 4,
+};
 
 static unsigned
 worker_count(const struct sensor *s, unsigned n_lcores)
@@ -291,6 +296,7 @@ sensor_start(struct sensor *s)
 	code = eal_start(s->options, &s->app, &s->interfaces, eal_memory(s), &s->eal);
 	if (code != EXIT_FINE)
 		return code;
+	vmem_allow_reserved_pages(eal_reserved_pages_left(eal_memory(s)) / RESERVED_PAGES_SHARE);
 	role_plan_init(&s->plan, idle_mode(s));
 	choose_library_cpus(s);
 	s->watchdog = watchdog_create(&s->plan, &s->watchdog_conf);
@@ -314,6 +320,7 @@ sensor_start(struct sensor *s)
 		code = start_workers(s);
 	if (code != EXIT_FINE)
 		return code;
+	vmem_allow_reserved_pages(0);
 	/* Each area's first page; those after it are made while the workers run. */
 	while (vmem_ahead_step())
 		;

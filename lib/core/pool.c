@@ -2,20 +2,26 @@
  *
  * Why not rte_mempool or rte_malloc: sessions and records need no DMA address, one owner needs no cache per lcore, and
  * a table sized for the worst case must not cost its memory before there is traffic. Transparent 2 MB pages (madvise)
- * keep the TLB misses away once it does (PERFORMANCE B.3: 4 KB pages cost 25 ns more at 128 MB, 150 ns at 4 GB). */
+ * keep the TLB misses away once it does (PERFORMANCE B.3: 4 KB pages cost 25 ns more at 128 MB, 150 ns at 4 GB).
+ *
+ * The beginning of an area comes from the pages that the administrator reserved, when the program allows it: they are
+ * never split, and no hypervisor takes them back. On a virtual machine that returns its free memory to the host the
+ * first touch of another 2 MB page costs 5 ms, in which 20,000 packets come; of a reserved one, 0.2 ms. */
 #include "pool.h"
 
 #include <errno.h>
+#include <linux/mman.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "log.h"
 
-enum { HUGE_PAGE_BYTES = 2 << 20, AHEAD_BYTES_MAX = 64 << 20 };
+enum { HUGE_PAGE_BYTES = 2 << 20, AHEAD_BYTES_MAX = 64 << 20, HUGE_SHARE_BYTES = 32 << 20 };
 
 static pthread_mutex_t ahead_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vmem_ahead *ahead_first;
+static size_t reserved_pages_left; /* bytes */
 
 static size_t
 round_up(size_t size, size_t unit)
@@ -23,8 +29,42 @@ round_up(size_t size, size_t unit)
 	return (size + unit - 1) / unit * unit;
 }
 
-void *
-vmem_reserve(size_t size)
+void
+vmem_allow_reserved_pages(size_t bytes)
+{
+	reserved_pages_left = bytes;
+}
+
+/* Puts reserved pages in the place of an area's beginning. False: the area has a hole now. */
+static bool
+use_reserved_pages(uint8_t *area, size_t size)
+{
+	size_t share = size < HUGE_SHARE_BYTES ? size : HUGE_SHARE_BYTES;
+	uint8_t *pages;
+
+	if (share > reserved_pages_left)
+		share = reserved_pages_left / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+	if (share == 0)
+		return true;
+	pages = mmap(NULL, share, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1,
+		     0);
+	/* Somebody else has them by now. */
+	if (pages == MAP_FAILED) {
+		reserved_pages_left = 0;
+		return true;
+	}
+	if (mremap(pages, share, share, MREMAP_MAYMOVE | MREMAP_FIXED, area) != MAP_FAILED) {
+		reserved_pages_left -= share;
+		return true;
+	}
+	/* Kernels before 5.16 do not move them, and may have made the hole all the same. */
+	munmap(pages, share);
+	reserved_pages_left = 0;
+	return false;
+}
+
+static uint8_t *
+reserve(size_t size)
 {
 	size_t whole = round_up(size, HUGE_PAGE_BYTES);
 	/* One page more, so that the start can be moved to a 2 MB boundary. */
@@ -39,10 +79,25 @@ vmem_reserve(size_t size)
 		munmap(p, head);
 	if (head < HUGE_PAGE_BYTES)
 		munmap(p + head + whole, HUGE_PAGE_BYTES - head);
-	/* Small areas keep 4 KB pages: a 2 MB page each would cost more than it brings. */
-	if (size >= 2 * HUGE_PAGE_BYTES)
-		madvise(p + head, whole, MADV_HUGEPAGE);
 	return p + head;
+}
+
+void *
+vmem_reserve(size_t size)
+{
+	size_t whole = round_up(size, HUGE_PAGE_BYTES);
+	uint8_t *area = reserve(size);
+
+	/* Small areas keep 4 KB pages: a 2 MB page each would cost more than it brings. */
+	if (area == NULL || size < 2 * HUGE_PAGE_BYTES)
+		return area;
+	if (!use_reserved_pages(area, whole)) {
+		munmap(area, whole);
+		area = reserve(size);
+	}
+	if (area != NULL)
+		madvise(area, whole, MADV_HUGEPAGE);
+	return area;
 }
 
 void

@@ -103,7 +103,10 @@ pool_handle(const struct pool *pool, const void *object)
 }
 
 /* Address space for 'size' bytes of zeroes that cost memory when touched; 2 MB pages where the kernel gives them.
- * NULL with errno. vmem_release() accepts NULL. */
+ * NULL with errno. vmem_release() accepts NULL. Areas of 4 MB and more that are reserved after
+ * vmem_allow_reserved_pages() begin in reserved 2 MB pages (vm.nr_hugepages), at most 32 MB each and so many bytes
+ * together; where those are in use by then, in others. Control thread, before there are workers. */
+void vmem_allow_reserved_pages(size_t bytes);
 void *vmem_reserve(size_t size);
 void vmem_release(void *, size_t size);
 

@@ -78,11 +78,14 @@ block_of(const void *bytes)
 int
 parser_memory_init(struct parser_memory *m, size_t size)
 {
-	*m = (struct parser_memory){.size = size, .fresh = UNIT}; /* reference 0 is none */
+	size = size / UNIT < UINT32_MAX ? size : (size_t)UINT32_MAX * UNIT;
+	*m = (struct parser_memory){.size = size, .fresh = 1}; /* reference 0 is none */
 	m->base = vmem_reserve(size);
 	if (m->base == NULL)
 		return -errno;
 	POISON(m->base, size);
+	m->ahead = (struct vmem_ahead){.area = m->base, .bytes = size, .fresh = &m->fresh, .object_bytes = UNIT};
+	vmem_ahead_attach(&m->ahead);
 	return 0;
 }
 
@@ -91,6 +94,7 @@ parser_memory_fini(struct parser_memory *m)
 {
 	if (m->base == NULL)
 		return;
+	vmem_ahead_detach(&m->ahead);
 	UNPOISON(m->base, m->size);
 	vmem_release(m->base, m->size);
 	m->base = NULL;
@@ -116,10 +120,10 @@ take_fresh(struct parser_memory *m, unsigned size_class)
 	size_t bytes = class_bytes(size_class);
 	struct block *b;
 
-	if (m->size - m->fresh < bytes)
+	if (m->size / UNIT - m->fresh < bytes / UNIT)
 		return NULL;
-	b = (struct block *)(m->base + m->fresh);
-	m->fresh += bytes;
+	b = block_at(m, m->fresh);
+	m->fresh += (uint32_t)(bytes / UNIT);
 	UNPOISON(b, bytes);
 	b->size_class = (uint16_t)size_class;
 	return b;

@@ -12,12 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pool.h"
+
 enum { PARSER_BLOCK_CLASSES = 32 };
 
 struct parser_memory {
 	uint8_t *base;
-	size_t size, fresh; /* bytes from 'fresh' on were never used */
-	size_t used;	    /* in blocks that are out */
+	size_t size;
+	uint32_t fresh; /* reference of the first byte that was never used */
+	size_t used;	/* in blocks that are out */
+	struct vmem_ahead ahead;
 	uint32_t free_head[PARSER_BLOCK_CLASSES];
 };
 

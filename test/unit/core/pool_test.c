@@ -1,6 +1,8 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -199,6 +201,52 @@ TEST(reserved_memory_is_zero_and_starts_at_2_mb)
 	p[(5 << 20) - 1] = 1;
 	vmem_release(p, 5 << 20);
 	vmem_release(NULL, 5 << 20);
+}
+
+/* In reserved pages, of this process. */
+static size_t
+reserved_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	size_t kb = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "HugetlbPages: %zu kB", &kb) == 1)
+			break;
+	if (f != NULL)
+		fclose(f);
+	return kb;
+}
+
+TEST(areas_begin_in_reserved_pages_as_far_as_is_allowed)
+{
+	enum { AREA = 12 << 20, ALLOWED = 16 << 20 };
+	size_t before = reserved_kb();
+	uint8_t *p[3];
+	unsigned long n_free = 0;
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+
+	if (f != NULL && fscanf(f, "%lu", &n_free) != 1)
+		n_free = 0;
+	if (f != NULL)
+		fclose(f);
+	if (n_free < 16) {
+		test_skip("too few reserved pages are free");
+		return;
+	}
+	vmem_allow_reserved_pages(ALLOWED);
+	for (unsigned i = 0; i < 3; i++) {
+		p[i] = vmem_reserve(AREA);
+		REQUIRE(p[i] != NULL);
+		EXPECT_EQ(p[i][0] | p[i][AREA - 1], 0);
+		memset(p[i], 1, AREA);
+	}
+	vmem_allow_reserved_pages(0);
+	EXPECT_EQ(reserved_kb() - before, ALLOWED >> 10);
+	for (unsigned i = 0; i < 3; i++)
+		vmem_release(p[i], AREA);
+	EXPECT_EQ(reserved_kb(), before);
 }
 
 #if POISON_ENABLED
