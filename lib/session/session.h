@@ -64,7 +64,8 @@ bool field_op_parse(const char *text, struct field_op *, char *why, size_t why_s
 /* Why before_save() is called. */
 enum session_save {
 	SESSION_SAVE_MID,   /* a linked record is written, the session goes on */
-	SESSION_SAVE_FINAL, /* its last record is */
+	SESSION_SAVE_FINAL, /* its last record is, or no payload comes any more: both sides of a TCP connection are done
+			     */
 	SESSION_SAVE_NONE,  /* it ends without a record */
 };
 
@@ -80,9 +81,9 @@ struct session_table_params {
 
 	/* Parsing. Bit packet_protocol_find(): sessions of that protocol have payload to pull. */
 	uint64_t payload_protocols;
-	/* Before the record of a session whose slot is in use, or whose stream is not at its end, is filled: values can
-	 * still be added, session_pull_last() tells what waited in vain. Afterwards (not for SESSION_SAVE_MID) the slot
-	 * has to be NULL. NULL: nobody wants to know. */
+	/* Before the record of a session whose slot is in use, or whose stream is not at its end, is filled, or as soon
+	 * as its stream is complete: values can still be added, session_pull_last() tells what waited in vain.
+	 * Afterwards (not for SESSION_SAVE_MID) the slot has to be NULL. NULL: nobody wants to know. */
 	void (*before_save)(void *context, struct session *, enum session_save);
 	void *context;
 };

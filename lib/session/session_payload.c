@@ -90,6 +90,17 @@ session_before_save(struct session_table *t, struct session *s, enum session_sav
 		;
 }
 
+void
+session_payload_over(struct session_table *t, struct session *s)
+{
+	const struct attachment *att = session_attachment(t, s);
+
+	if (att == NULL || att->slot == NULL || t->before_save == NULL)
+		return;
+	t->before_save(t->context, s, SESSION_SAVE_FINAL);
+	s->flags |= SESSION_NO_PAYLOAD;
+}
+
 void **
 session_slot(struct session_table *t, struct session *s)
 {

@@ -374,6 +374,9 @@ void session_payload(struct session_table *, struct session *, unsigned directio
 bool session_ready(struct session_table *, const struct session *, const struct packet *, struct cursor);
 /* Tells parsing, if it has anything to do with the session. */
 void session_before_save(struct session_table *, struct session *, enum session_save);
+/* No payload comes any more, though the session goes on for tcpClosingTimeout: parsing gives its memory back now, which
+ * the next session finds in the cache, and says what it has to say while that is there. */
+void session_payload_over(struct session_table *, struct session *);
 
 void session_endpoints(const struct session_table *, const struct session *, uint8_t address[2][16], uint16_t port[2]);
 

@@ -256,6 +256,13 @@ pure_ack(struct session_table *t, struct session *s, const struct packet *p)
 	session_start_of(t, s)->tcp.ack_ms = handshake_ms(session_start_of(t, s)->first_ns, p->time_ns);
 }
 
+/* Both directions were delivered up to their FINs, which the segment and its acknowledgement stand behind. */
+static bool
+is_complete(const struct session *s, unsigned d, const struct segment *seg)
+{
+	return (s->flags & TCP_HELD) == 0 && seg->seq - s->tcp_next[d] <= 1 && seg->ack - s->tcp_next[!d] <= 1;
+}
+
 /* True: both sides are done, and the payload is ignored. */
 static bool
 acknowledge_fin(struct session_table *t, struct session *s, unsigned d, const struct segment *seg)
@@ -266,6 +273,8 @@ acknowledge_fin(struct session_table *t, struct session *s, unsigned d, const st
 	if ((s->flags & TCP_FIN_ACKED_0 << d) == 0)
 		return false;
 	session_mark_closing(t, s);
+	if (is_complete(s, d, seg))
+		session_payload_over(t, s);
 	return true;
 }
 

@@ -248,6 +248,45 @@ TEST(parsers_hear_of_linked_records_and_of_sessions_that_leave_none)
 	rig_stop(&r);
 }
 
+TEST(parsers_end_with_both_fins_and_not_with_the_session_when_every_byte_was_there)
+{
+	struct rig r;
+	struct record *rec;
+
+	start(&r);
+	connect(&r);
+	SAY(&r, 2, 0, 1001, 5001, "abc");
+	TCP(&r, 3, .flags = TCP_F | TCP_A, .seq = 1004, .ack = 5001);
+	TCP(&r, 4, .from = 1, .flags = TCP_F | TCP_A, .seq = 5001, .ack = 1005);
+	EXPECT_STR(r.heard, "0:abc");
+	TCP(&r, 5, .flags = TCP_A, .seq = 1005, .ack = 5002);
+	EXPECT_STR(r.heard, "0:abc final");
+	SAY(&r, 6, 1, 5001, 1005, "late");
+	rec = finish(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_STR(r.heard, "0:abc final");
+	EXPECT_EQ(rec->summary.packets[0] + rec->summary.packets[1], 7);
+	rig_stop(&r);
+}
+
+TEST(parsers_wait_behind_both_fins_for_bytes_that_are_missing)
+{
+	struct rig r;
+
+	start(&r);
+	connect(&r);
+	SAY(&r, 2, 0, 1001, 5001, "abc");
+	TCP(&r, 3, .flags = TCP_F | TCP_A, .seq = 1007, .ack = 5001);
+	TCP(&r, 4, .from = 1, .flags = TCP_F | TCP_A, .seq = 5001, .ack = 1008);
+	TCP(&r, 5, .flags = TCP_A, .seq = 1008, .ack = 5002);
+	EXPECT_STR(r.heard, "0:abc");
+	SAY(&r, 6, 0, 1004, 5002, "def");
+	EXPECT_STR(r.heard, "0:abc 0:def");
+	rig_flush(&r);
+	EXPECT_STR(r.heard, "0:abc 0:def final");
+	rig_stop(&r);
+}
+
 TEST(every_datagram_is_heard_and_icmp_too)
 {
 	struct rig r;
