@@ -25,6 +25,9 @@ static const struct setting app_settings[] = {
 		struct app_conf, parser_bytes, "parserMemory", 1073741824, 1048576, 1099511627776, "bytes",
 		"memory of all workers for what parsers keep of open sessions; touched as it is used; when there is no "
 		"more, parsers end early"),
+	SETTING_U64(struct app_conf, reserved_bytes, "reservedMemory", 0, 0, 1099511627776, "bytes",
+		    "reserved 2 MB pages (vm.nr_hugepages) that the tables of sessions, records and parsers may begin "
+		    "in, of those that EAL leaves; 0: none, other processes want them"),
 	SETTING_U32(struct app_conf, receive_ring, "receiveRing", 2048, 128, 32768, "packets",
 		    "slots of each receive ring or queue (a power of two)"),
 	SETTING_U32(struct app_conf, handoff_ring, "handoffRing", 2048, 128, 32768, "packets",

@@ -16,6 +16,7 @@ struct app_conf {
 	uint32_t n_mbufs; /* 0: by ports, rings and bursts */
 	uint32_t record_chunks;
 	uint64_t parser_bytes;
+	uint64_t reserved_bytes;
 	uint32_t receive_ring, handoff_ring;
 	uint32_t merge_window_ms; /* 0: packets of several ports are taken as they come */
 	bool stage_times;

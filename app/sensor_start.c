@@ -21,12 +21,7 @@
 #include "thread.h"
 #include "worker_payload.h"
 
-enum {
-	FILE_EVENTS = 1024,
-	RECORD_RING = 16384,
-	/* Of the reserved pages that EAL leaves, the tables take one in so many: another process may want some. */
-	RESERVED_PAGES_SHARE = 4,
-};
+enum { FILE_EVENTS = 1024, RECORD_RING = 16384 };
 
 static unsigned
 worker_count(const struct sensor *s, unsigned n_lcores)
@@ -296,7 +291,7 @@ sensor_start(struct sensor *s)
 	code = eal_start(s->options, &s->app, &s->interfaces, eal_memory(s), &s->eal);
 	if (code != EXIT_FINE)
 		return code;
-	vmem_allow_reserved_pages(eal_reserved_pages_left(eal_memory(s)) / RESERVED_PAGES_SHARE);
+	vmem_allow_reserved_pages(RTE_MIN(s->app.reserved_bytes, eal_reserved_pages_left(eal_memory(s))));
 	role_plan_init(&s->plan, idle_mode(s));
 	choose_library_cpus(s);
 	s->watchdog = watchdog_create(&s->plan, &s->watchdog_conf);
