@@ -92,7 +92,7 @@ make_filters(const struct sensor *s, const struct conf *conf, struct fresh *fres
 	if (filter_conf.bpf == NULL || filter_conf.bpf[0] == '\0')
 		return true;
 	for (unsigned i = 0; i < s->n_workers; i++) {
-		fresh->filter[i] = filter_create(filter_conf.bpf, why, sizeof(why));
+		fresh->filter[i] = filter_create(&filter_conf, why, sizeof(why));
 		if (fresh->filter[i] == NULL) {
 			fprintf(errors, "bpf=%s: %s\n", filter_conf.bpf, why);
 			return false;

@@ -168,7 +168,7 @@ make_filters(struct sensor *s)
 	if (s->filter_conf.bpf == NULL || s->filter_conf.bpf[0] == '\0')
 		return EXIT_FINE;
 	for (unsigned i = 0; i < n; i++) {
-		s->filter[i] = filter_create(s->filter_conf.bpf, why, sizeof(why));
+		s->filter[i] = filter_create(&s->filter_conf, why, sizeof(why));
 		if (s->filter[i] == NULL)
 			return environment_error("bpf", why);
 	}

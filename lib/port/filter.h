@@ -1,7 +1,8 @@
 /* 'bpf': which packets are taken at all, in the language of tcpdump (pcap-filter(7)).
  *
- * libpcap compiles the expression, once for each link type that is seen; what it compiles to runs as machine code where
- * rte_bpf's compiler is known to mean the same (filter_priv.h), else in libpcap's interpreter. It sees the frame as
+ * libpcap compiles the expression, once for each link type that is seen; what it compiles to runs in
+ * libpcap's interpreter, or with bpfMachineCode as machine code where rte_bpf's compiler is thought to mean the same
+ * (filter_priv.h). It sees the frame as
  * captured, from the link layer on, and its length on the wire.
  *
  * Threads: a filter belongs to one lcore; several may be made of one expression. filter_check() needs no EAL. */
@@ -16,6 +17,7 @@
 
 struct filter_conf {
 	const char *bpf; /* NULL or "": everything */
+	bool machine_code;
 };
 extern const struct setting_group filter_settings_group;
 
@@ -33,7 +35,7 @@ struct filter;
 bool filter_check(const char *expression, char *why, size_t why_size);
 
 /* NULL with errno EINVAL and 'why', or ENOMEM. Ethernet's program is made at once. */
-struct filter *filter_create(const char *expression, char *why, size_t why_size);
+struct filter *filter_create(const struct filter_conf *, char *why, size_t why_size);
 void filter_destroy(struct filter *); /* accepts NULL */
 
 /* A link type that is asked about for the first time is compiled then. */

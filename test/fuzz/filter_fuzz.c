@@ -1,15 +1,14 @@
-/* libFuzzer: 'bpf', as machine code against libpcap's interpreter.
+/* libFuzzer: 'bpf' as it runs by default, in libpcap's interpreter. (Machine code of DPDK 22.11's rte_bpf is known to
+ * be wrong for some expressions: bpfMachineCode.)
  *
  *   1 byte of link type, 1 byte of how deep the expression nests, 1 byte: how many bytes of dice for it
  *   (filter_expressions.h); then the frame
  *
- * Where there is machine code, both say the same of the frame and of all of its beginnings, and nothing behind its end
- * is read: the page there is not mapped. */
+ * Of the frame and of all of its beginnings nothing behind the end is read: the page there is not mapped. A filter that
+ * says yes to an expression says no to its contrary. */
 #include "fuzz.h"
 
 #include <sys/mman.h>
-
-#include <rte_eal.h>
 
 #include "../unit/port/filter_expressions.h"
 #include "filter_priv.h"
@@ -19,23 +18,11 @@ enum { DEPTH_MAX = 4, PAGE = 4096, FRAME_BYTES_MAX = PAGE, HEADER_BYTES = 3, STE
 
 static uint8_t *page_end; /* of a page; the next one is not mapped */
 
-static void
-start_eal(void)
-{
-	static const char *argv[] = {/* not const: EAL reorders it */
-				     "filter_fuzz", "--no-huge", "--no-shconf",	   "-m",
-				     "64",	    "--no-pci",	 "--no-telemetry", "--log-level=lib.*:error",
-				     "--lcores",    "0@0"};
-
-	fuzz_require(rte_eal_init((int)(sizeof(argv) / sizeof(argv[0])), (char **)(uintptr_t)argv) >= 0, "EAL starts");
-}
-
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	start_eal();
 	page_end = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fuzz_require(page_end != MAP_FAILED && mprotect(page_end + PAGE, PAGE, PROT_NONE) == 0, "two pages");
 	page_end += PAGE;
@@ -43,24 +30,20 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 static void
-compare(const struct filter_program *program, const struct filter_text *t, struct cursor frame)
+compare(const struct filter_program *program, const struct filter_program *contrary, struct cursor frame)
 {
-	struct rte_mbuf m = {.nb_segs = 1};
 	size_t size = cursor_left(&frame);
 	const uint8_t *bytes = cursor_take(&frame, size);
 
 	for (size_t cut = 0; cut <= size; cut += STEP) {
 		uint32_t n = (uint32_t)(size - cut);
 		uint8_t *at = page_end - n;
-		bool plain, native;
 
 		if (n > 0)
 			memcpy(at, bytes, n);
-		plain = filter_run_interpreter(program, at, n, n);
-		native = filter_run_native(program, &m, at, n);
-		if (plain != native)
-			fprintf(stderr, "fuzz: %s: %u bytes, libpcap says %s\n", t->bytes, n, plain ? "yes" : "no");
-		fuzz_require(plain == native, "both engines agree");
+		/* A load behind the end makes both say no. */
+		fuzz_require(!(filter_run_interpreter(program, at, n, n) && filter_run_interpreter(contrary, at, n, n)),
+			     "not both an expression and its contrary");
 	}
 }
 
@@ -73,7 +56,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	unsigned depth = cursor_u8(&in) % DEPTH_MAX, n_dice = cursor_u8(&in);
 	struct filter_dice dice = {.state = 88172645463325252};
 	struct filter_text t = {.size = 0};
-	struct filter_program program;
+	struct filter_program program, contrary;
+	char text[sizeof(t.bytes) + 8];
 	char why[PCAP_ERRBUF_SIZE];
 
 	if (size < HEADER_BYTES || size > HEADER_BYTES + UINT8_MAX + FRAME_BYTES_MAX)
@@ -81,10 +65,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	dice.bytes = cursor_sub(&in, n_dice < cursor_left(&in) ? n_dice : cursor_left(&in));
 	cursor_limit(&in, FRAME_BYTES_MAX);
 	filter_add_expression(&t, &dice, depth);
+	snprintf(text, sizeof(text), "not (%s)", t.bytes);
 	if (filter_program_make(&program, t.bytes, link_type, why, sizeof(why))) {
-		filter_program_compile(&program);
-		if (program.run != NULL)
-			compare(&program, &t, in);
+		if (filter_program_make(&contrary, text, link_type, why, sizeof(why)))
+			compare(&program, &contrary, in);
+		filter_program_free(&contrary);
 	}
 	filter_program_free(&program);
 	return 0;
