@@ -2,7 +2,9 @@
 
 #include "decode_priv.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct record *pulled;
 
@@ -334,6 +336,17 @@ rig_icmp(struct rig *r, int64_t ms, unsigned from, unsigned type, unsigned code)
 	rig_frame(r, ms, frame, (size_t)(p - frame));
 }
 
+/* IPv4 without the prefix that maps it. */
+static const char *
+address_text(const uint8_t ip[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static char text[INET6_ADDRSTRLEN];
+	bool is_ipv4 = memcmp(ip, mapped, sizeof(mapped)) == 0;
+
+	return inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? ip + 12 : ip, text, sizeof(text));
+}
+
 const char *
 rig_values(const struct record *r, const char *field)
 {
@@ -351,6 +364,8 @@ rig_values(const struct record *r, const char *field)
 			n += (size_t)snprintf(text + n, sizeof(text) - n, ",");
 		if (v.type == FIELD_INT)
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%lld", (long long)v.integer);
+		else if (v.type == FIELD_IP)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", address_text(v.ip));
 		else
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s", (int)v.str.size,
 					      (const char *)v.str.text);

@@ -1,7 +1,6 @@
 /* What lies around the innermost packet, and tags beside the first. */
 #include "harness.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 enum { ETHERNET = 14, TAG = 4, IPV4 = 20, UDP = 8, VXLAN = 8, INNER = ETHERNET + IPV4 + UDP + 8 };
@@ -61,26 +60,6 @@ tunnelled(struct rig *r, int64_t ms, const struct tunnelled *t)
 }
 #define TUNNELLED(rig, ms, ...) tunnelled(rig, ms, &(struct tunnelled){__VA_ARGS__})
 
-static const char *
-addresses(const struct record *r, const char *field)
-{
-	static char text[256];
-	struct record_iterator it;
-	struct record_value v;
-	size_t n = 0;
-
-	text[0] = '\0';
-	record_values_begin(r, &it);
-	while (record_values_next(&it, &v)) {
-		char address[INET_ADDRSTRLEN];
-
-		if (v.field == field_find(field))
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? "," : "",
-					      inet_ntop(AF_INET, v.ip + 12, address, sizeof(address)));
-	}
-	return text;
-}
-
 static struct record *
 only_record(struct rig *r)
 {
@@ -119,8 +98,8 @@ TEST(a_session_in_a_tunnel_holds_no_record_until_it_ends)
 	EXPECT_STR(rig_values(rec, "network.vlan.id"), "100,200");
 	EXPECT_STR(rig_values(rec, "dot1q.id"), "200");
 	EXPECT_STR(rig_values(rec, "dot1ad.id"), "100");
-	EXPECT_STR(addresses(rec, "srcOuterIp"), "172.16.0.1,172.16.0.255");
-	EXPECT_STR(addresses(rec, "dstOuterIp"), "172.16.0.255,172.16.0.1");
+	EXPECT_STR(rig_values(rec, "srcOuterIp"), "172.16.0.1,172.16.0.255");
+	EXPECT_STR(rig_values(rec, "dstOuterIp"), "172.16.0.255,172.16.0.1");
 	/* The first MAC of the frame is the destination's, and called the source's, as in the reference. */
 	EXPECT_STR(rig_values(rec, "srcOuterMac"), "02:00:00:00:00:03,02:00:00:00:00:04");
 	session_stats(r.table, &stats);
@@ -146,8 +125,8 @@ TEST(a_tunnel_that_changes_is_in_the_record_with_all_its_values)
 	rec = only_record(&r);
 	REQUIRE(rec != NULL);
 	EXPECT_STR(rig_values(rec, "vni"), "77,78");
-	EXPECT_STR(addresses(rec, "srcOuterIp"), "172.16.0.1,172.16.0.2");
-	EXPECT_STR(addresses(rec, "dstOuterIp"), "172.16.0.255");
+	EXPECT_STR(rig_values(rec, "srcOuterIp"), "172.16.0.1,172.16.0.2");
+	EXPECT_STR(rig_values(rec, "dstOuterIp"), "172.16.0.255");
 	EXPECT_STR(rig_values(rec, "srcOuterMac"), "02:00:00:00:00:03,02:00:00:00:00:06");
 	EXPECT_STR(rig_values(rec, "network.vlan.id"), "5");
 	EXPECT_STR(rig_values(rec, "dot1q.id"), "5");
@@ -191,7 +170,7 @@ TEST(a_tunnels_values_stay_over_a_mid_save)
 			REQUIRE(rec != NULL);
 			EXPECT_STR(rig_values(rec, "vni"), "77");
 			EXPECT_STR(rig_values(rec, "protocol"), "udp,vxlan");
-			EXPECT_STR(addresses(rec, "srcOuterIp"), "172.16.0.1");
+			EXPECT_STR(rig_values(rec, "srcOuterIp"), "172.16.0.1");
 			EXPECT_STR(rig_values(rec, "network.vlan.id"), changes ? "100,200,201" : "100,200");
 		}
 		rig_stop(&r);
