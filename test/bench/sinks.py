@@ -44,7 +44,7 @@ def check_database(path, records):
         if rows != records or indices != INDICES * closed:
             raise SystemExit(f"bench: sqlite: {rows} records and {indices} indices in {closed} closed segments, after {records} records")
         if closed:
-            number, address = db.execute("SELECT max(id), (SELECT source_ip FROM sessions_1 LIMIT 1) FROM segments WHERE closed IS NOT NULL").fetchone()
+            number, address = db.execute("SELECT max(id), (SELECT source_ip FROM sessions_1 WHERE source_ip IS NOT NULL LIMIT 1) FROM segments WHERE closed IS NOT NULL").fetchone()
             plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN SELECT id FROM sessions_{number} WHERE source_ip = ?", (address,)))
             found = db.execute("SELECT count(*) FROM sessions WHERE source_ip = ?", (address,)).fetchone()[0]
             if "INDEX" not in plan or not found:
