@@ -45,12 +45,26 @@ port_numbers(const struct record_summary *s, uint16_t port[2])
 	}
 }
 
+/* Which of the two ends is greater: 1, 0: they are the same, or -1. */
+static inline int
+compare_addresses(const struct record_summary *s)
+{
+	rte_be64_t a[2], b[2];
+	unsigned half;
+
+	memcpy(a, s->address[0], sizeof(a));
+	memcpy(b, s->address[1], sizeof(b));
+	half = a[0] == b[0];
+	return (rte_be_to_cpu_64(a[half]) > rte_be_to_cpu_64(b[half])) -
+	       (rte_be_to_cpu_64(a[half]) < rte_be_to_cpu_64(b[half]));
+}
+
 /* The hashed bytes; returns how many. */
 static size_t
 hash_input(const struct record_summary *s, uint8_t out[INPUT_BYTES_MAX])
 {
 	size_t skip = s->ip_version == 4 ? 12 : 0, size = 16 - skip;
-	int order = memcmp(s->address[0] + skip, s->address[1] + skip, size);
+	int order = compare_addresses(s);
 	uint8_t *p = out;
 	unsigned low;
 	uint16_t port[2];
@@ -71,9 +85,9 @@ hash_input(const struct record_summary *s, uint8_t out[INPUT_BYTES_MAX])
 	return (size_t)(p - out);
 }
 
-/* FIPS 180-4, 5.1.1 and 6.1. */
+/* FIPS 180-4, 5.1.1 and 6.1. The hash as bytes, the first in the lowest of hash[0]. */
 static void
-sha1_of_one_block(uint8_t block[SHA_CBLOCK], size_t size, uint8_t hash[SHA_DIGEST_LENGTH])
+sha1_of_one_block(uint8_t block[SHA_CBLOCK], size_t size, uint64_t hash[3])
 {
 	SHA_CTX context;
 
@@ -83,21 +97,22 @@ sha1_of_one_block(uint8_t block[SHA_CBLOCK], size_t size, uint8_t hash[SHA_DIGES
 	block[SHA_CBLOCK - 2] = (uint8_t)(8 * size >> 8);
 	block[SHA_CBLOCK - 1] = (uint8_t)(8 * size);
 	SHA1_Transform(&context, block);
-	const uint32_t word[] = {rte_cpu_to_be_32(context.h0), rte_cpu_to_be_32(context.h1),
-				 rte_cpu_to_be_32(context.h2), rte_cpu_to_be_32(context.h3),
-				 rte_cpu_to_be_32(context.h4)};
-	memcpy(hash, word, sizeof(word));
+	hash[0] = rte_cpu_to_be_32(context.h0) | (uint64_t)rte_cpu_to_be_32(context.h1) << 32;
+	hash[1] = rte_cpu_to_be_32(context.h2) | (uint64_t)rte_cpu_to_be_32(context.h3) << 32;
+	hash[2] = rte_cpu_to_be_32(context.h4);
 }
 
 void
 community_id(const struct record_summary *s, char out[COMMUNITY_ID_BYTES])
 {
-	uint8_t block[SHA_CBLOCK], hash[SHA_DIGEST_LENGTH];
+	uint8_t block[SHA_CBLOCK];
+	uint64_t hash[3];
 
 	out[0] = '\0';
 	if (!s->has_community_id || (s->ip_version != 4 && s->ip_version != 6))
 		return;
 	sha1_of_one_block(block, hash_input(s, block), hash);
 	memcpy(out, "1:", 2);
-	*base64_put(out + 2, hash, sizeof(hash), false) = '\0';
+	base64_put_words(out + 2, hash, false);
+	memcpy(out + COMMUNITY_ID_LENGTH - 1, "=", 2);
 }

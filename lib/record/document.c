@@ -14,6 +14,8 @@
 
 enum {
 	DOCUMENT_BYTES_MAX = 64 << 20,
+	MS_UPPER = 100000000, /* 28 hours */
+	PREFETCH_BYTES = 256,
 	ARENA_BLOCK_BYTES = 64 << 10,
 	BUFFER_BYTES_MAX = INT32_MAX, /* room for a document of which every byte is escaped */
 	/* Every key and number of the summary with the most digits it can have are some 1100 bytes, and a root id of
@@ -130,6 +132,7 @@ formatter_init(struct formatter *f)
 	int status;
 
 	json_init(&f->json, BUFFER_BYTES_MAX);
+	f->ms_upper = UINT64_MAX;
 	if (!fields_init())
 		return -EINVAL;
 	f->texts = arena_create(ARENA_BLOCK_BYTES);
@@ -178,29 +181,76 @@ formatter_destroy(struct formatter *f)
 	free(f);
 }
 
-static inline char *
-put_digits(char *p, const char text[JSON_U64_BYTES], size_t size)
+/* Milliseconds since 1970. The upper digits of all times of a day are the same, and kept; false: they are others. */
+static inline bool
+has_same_upper(const struct formatter *f, uint64_t ms)
 {
-	memcpy(p, text, JSON_U64_BYTES);
-	return p + size;
+	return __builtin_expect(ms / MS_UPPER == f->ms_upper, 1);
+}
+
+static inline uint64_t
+lower_digits(uint64_t ms)
+{
+	return json_eight_digits((uint32_t)(ms % MS_UPPER)) | JSON_ONES * '0';
+}
+
+static inline char *
+put_ms(const struct formatter *f, char *p, uint64_t lower)
+{
+	memcpy(p, f->ms_upper_text, sizeof(f->ms_upper_text));
+	p += f->ms_upper_size;
+	memcpy(p, &lower, sizeof(lower));
+	return p + sizeof(lower);
+}
+
+/* For the next ones. */
+static void
+keep_upper(struct formatter *f, uint64_t ms)
+{
+	char text[JSON_U64_BYTES];
+	size_t size = (size_t)(json_put_u64(text, ms / MS_UPPER) - text);
+
+	if (ms < MS_UPPER || size > sizeof(f->ms_upper_text))
+		return;
+	f->ms_upper = ms / MS_UPPER;
+	f->ms_upper_size = (unsigned)size;
+	memcpy(f->ms_upper_text, text, sizeof(f->ms_upper_text));
 }
 
 static char *
-put_times(char *p, const struct record_summary *s)
+put_range(struct formatter *f, char *p, uint64_t first, uint64_t last)
 {
-	uint64_t first = document_ms(s->first_ns), last = document_ms(s->last_ns);
 	uint64_t early = first < last ? first : last, late = first < last ? last : first;
-	char first_text[JSON_U64_BYTES], last_text[JSON_U64_BYTES];
-	size_t first_size = (size_t)(json_put_u64(first_text, first) - first_text);
-	size_t last_size = (size_t)(json_put_u64(last_text, last) - last_text);
-	bool forward = first <= last;
 
-	p = put_digits(JSON_PUT(p, "{\"packetRange\":{\"gte\":"), forward ? first_text : last_text,
-		       forward ? first_size : last_size);
-	p = put_digits(JSON_PUT(p, ",\"lte\":"), forward ? last_text : first_text, forward ? last_size : first_size);
-	p = put_digits(JSON_PUT(p, "},\"firstPacket\":"), first_text, first_size);
-	p = put_digits(JSON_PUT(p, ",\"lastPacket\":"), last_text, last_size);
+	p = json_put_u64(JSON_PUT(p, "{\"packetRange\":{\"gte\":"), early);
+	p = json_put_u64(JSON_PUT(p, ",\"lte\":"), late);
+	p = json_put_u64(JSON_PUT(p, "},\"firstPacket\":"), first);
+	p = json_put_u64(JSON_PUT(p, ",\"lastPacket\":"), last);
+	keep_upper(f, first);
 	return json_put_u64(JSON_PUT(p, ",\"length\":"), late - early);
+}
+
+static char *
+put_times(struct formatter *f, char *p, const struct record_summary *s)
+{
+	uint64_t first = document_ms(s->first_ns), last = document_ms(s->last_ns), lower[2];
+
+	if (!has_same_upper(f, first) || !has_same_upper(f, last) || first > last)
+		return put_range(f, p, first, last);
+	lower[0] = lower_digits(first);
+	lower[1] = lower_digits(last);
+	p = put_ms(f, JSON_PUT(p, "{\"packetRange\":{\"gte\":"), lower[0]);
+	p = put_ms(f, JSON_PUT(p, ",\"lte\":"), lower[1]);
+	p = put_ms(f, JSON_PUT(p, "},\"firstPacket\":"), lower[0]);
+	p = put_ms(f, JSON_PUT(p, ",\"lastPacket\":"), lower[1]);
+	return json_put_u64(JSON_PUT(p, ",\"length\":"), last - first);
+}
+
+static char *
+put_saved(struct formatter *f, char *p, uint64_t ms)
+{
+	p = JSON_PUT(p, ",\"@timestamp\":");
+	return has_same_upper(f, ms) ? put_ms(f, p, lower_digits(ms)) : json_put_u64(p, ms);
 }
 
 static char *
@@ -208,8 +258,9 @@ put_tcp_flags(char *p, const uint16_t count[TCP_COUNTS])
 {
 	p = json_put_count(JSON_PUT(p, ",\"tcpflags\":{\"syn\":"), count[TCP_COUNT_SYN]);
 	p = json_put_count(JSON_PUT(p, ",\"syn-ack\":"), count[TCP_COUNT_SYN_ACK]);
-	p = json_put_count(JSON_PUT(p, ",\"ack\":"), count[TCP_COUNT_ACK]);
-	p = json_put_count(JSON_PUT(p, ",\"psh\":"), count[TCP_COUNT_PSH]);
+	/* These two may be one digit as well as two: no branch can be right. */
+	p = json_put_short(JSON_PUT(p, ",\"ack\":"), count[TCP_COUNT_ACK]);
+	p = json_put_short(JSON_PUT(p, ",\"psh\":"), count[TCP_COUNT_PSH]);
 	p = json_put_count(JSON_PUT(p, ",\"fin\":"), count[TCP_COUNT_FIN]);
 	p = json_put_count(JSON_PUT(p, ",\"rst\":"), count[TCP_COUNT_RST]);
 	p = json_put_count(JSON_PUT(p, ",\"urg\":"), count[TCP_COUNT_URG]);
@@ -270,16 +321,16 @@ put_payload(char *p, const struct record_summary *s)
 }
 
 static char *
-put_head(char *p, const struct record_summary *s)
+put_head(struct formatter *f, char *p, const struct record_summary *s)
 {
-	p = put_times(p, s);
+	p = put_times(f, p, s);
 	p = json_put_u64(JSON_PUT(p, ",\"ipProtocol\":"), s->ip_protocol);
 	if (s->ethertype != 0)
 		p = json_put_u64(JSON_PUT(p, ",\"ethertype\":"), s->ethertype);
 	if (s->is_tcp)
 		p = put_tcp(p, s);
 	p = put_payload(p, s);
-	return json_put_u64(JSON_PUT(p, ",\"@timestamp\":"), s->saved_ns / NS_PER_MS);
+	return put_saved(f, p, s->saved_ns / NS_PER_MS);
 }
 
 /* The members of 'source' or 'destination' (RECORD.md 1.6), as far as the summary has them. */
@@ -303,7 +354,7 @@ put_network(char *p, const struct record_summary *s, const char *community)
 	p = json_put_u64(JSON_PUT(p, ",\"network\":{\"packets\":"), s->packets[0] + s->packets[1]);
 	p = json_put_u64(JSON_PUT(p, ",\"bytes\":"), s->bytes[0] + s->bytes[1]);
 	if (community[0] != '\0') {
-		p = json_put_bytes(JSON_PUT(p, ",\"community_id\":\""), community, strlen(community));
+		p = json_put_bytes(JSON_PUT(p, ",\"community_id\":\""), community, COMMUNITY_ID_LENGTH);
 		p = JSON_PUT(p, "\"");
 	}
 	return p;
@@ -340,7 +391,7 @@ put_vlan(struct formatter *f, char *p)
 static char *
 put_summary(struct formatter *f, char *p, const struct record_summary *s, const char *community)
 {
-	p = put_side(JSON_PUT(put_head(p, s), ",\"source\":"), s, 0);
+	p = put_side(JSON_PUT(put_head(f, p, s), ",\"source\":"), s, 0);
 	p = put_side(JSON_PUT(put_macs(f, p, 0), "},\"destination\":"), s, 1);
 	p = put_network(JSON_PUT(put_macs(f, p, 1), "}"), s, community);
 	return JSON_PUT(put_data_bytes(put_vlan(f, p), s), ",");
@@ -375,12 +426,24 @@ make_room(struct formatter *f, const struct record *r)
 	return json_room(&f->json, SUMMARY_BYTES_MAX + f->node.size + f->event.size + positions_room(f, r) + f->room);
 }
 
+/* What formatter_prefetch() does not reach: id and hash are made meanwhile. */
+static inline void
+prefetch_next(const struct record_chunk *c)
+{
+	const char *next = (const char *)(c->next != NULL ? c->next : c);
+
+	for (unsigned i = 0; i < PREFETCH_BYTES; i += 64)
+		__builtin_prefetch(next + i);
+}
+
 bool
 formatter_write(struct formatter *f, const struct record *r, struct document *out)
 {
 	bool good;
 
 	f->record = r;
+	prefetch_next(r->values_first);
+	prefetch_next(r->positions_first);
 	document_id_write(f, r, out);
 	community_id(&r->summary, out->community_id);
 	good = values_collect(f, r) && make_room(f, r);

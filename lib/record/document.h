@@ -35,7 +35,7 @@ enum document_rotation {
 	DOCUMENT_MONTHLY
 };
 
-enum { DOCUMENT_ID_BYTES = 128, DOCUMENT_PERIOD_BYTES = 16, COMMUNITY_ID_BYTES = 40 };
+enum { DOCUMENT_ID_BYTES = 128, DOCUMENT_PERIOD_BYTES = 16, COMMUNITY_ID_BYTES = 40, COMMUNITY_ID_LENGTH = 30 };
 
 struct document_conf {
 	bool gap_packet_positions; /* gapPacketPos; the app copies it to struct writer_conf */

@@ -13,7 +13,8 @@ enum {
 	ADDRESSES_MAX = 2000,
 	FIRST_ENTRIES = 256,
 	FIELD_ROOM = 64, /* a count, brackets and commas */
-	VALUE_ROOM = 64, /* a number, or an address and what is not known of it; quotes and a comma */
+	/* A number, or an address and what is not known of it; quotes, a comma, and what is written beyond a text. */
+	VALUE_ROOM = 64 + JSON_STR_BYTES(0),
 	PROTOCOL_ROOM = 64,
 };
 
@@ -26,6 +27,21 @@ make_key(struct arena *arena, const char *before, const char *name, size_t lengt
 	if (text != NULL)
 		snprintf(text, size + 1, "%s%.*s%s", before, (int)length, name, after);
 	return (struct key_text){text, (uint16_t)size};
+}
+
+/* All that is before the value where a field has just one: the count, the name, a bracket. */
+static struct key_text
+make_alone(struct arena *arena, const struct field_text *t, const char *tail, const char *count_end)
+{
+	size_t length = strlen(tail), size = 2 * length + 32;
+	char *text = arena_alloc(arena, size > LONG_KEY_BYTES ? size : LONG_KEY_BYTES);
+	int n = 0;
+
+	if (text != NULL && count_end != NULL)
+		n = snprintf(text, size, "\"%s%s1,", tail, count_end);
+	if (text != NULL)
+		n += snprintf(text + n, size - (size_t)n, "\"%s\":%s", tail, t->is_single ? "" : "[");
+	return (struct key_text){text, (uint16_t)n};
 }
 
 static const char *
@@ -77,10 +93,11 @@ make_field_text(struct formatter *f, unsigned id)
 	t->geo = make_key(f->texts, "\"", tail, stem, "GEO\":");
 	t->asn = make_key(f->texts, "\"", tail, stem, "ASN\":");
 	t->rir = make_key(f->texts, "\"", tail, stem, "RIR\":");
-	t->room = key_room(&t->open) + key_room(&t->name) + key_room(&t->count) + key_room(&t->geo) +
-		  key_room(&t->asn) + key_room(&t->rir) + FIELD_ROOM;
-	return t->name.text != NULL && t->rir.text != NULL && (!counted || t->count.text != NULL) &&
-	       (dot == NULL || (t->group != NULL && t->open.text != NULL));
+	t->alone = make_alone(f->texts, t, tail, counted ? count_suffix(field) : NULL);
+	t->room = LONG_KEY_BYTES + t->alone.size + key_room(&t->open) + key_room(&t->name) + key_room(&t->count) +
+		  key_room(&t->geo) + key_room(&t->asn) + key_room(&t->rir) + FIELD_ROOM;
+	return t->name.text != NULL && t->rir.text != NULL && t->alone.text != NULL &&
+	       (!counted || t->count.text != NULL) && (dot == NULL || (t->group != NULL && t->open.text != NULL));
 }
 
 int
@@ -111,49 +128,87 @@ entries_grow(struct formatter *f)
 	return true;
 }
 
-static void
-link_value(struct formatter *f, const struct value_head *head)
-{
-	struct field_values *list = &f->values[head->field];
-	uint64_t bit = UINT64_C(1) << head->field % 64;
-	uint32_t i = f->n_entries++;
+/* What a walk over the values keeps in registers: through the formatter every value would wait for the one before. */
+struct collection {
+	struct value_entry *entry;
+	uint64_t *touched, touched_words;
+	uint32_t n;
+	size_t room;
+};
 
-	f->entry[i] = (struct value_entry){.head = head};
-	if ((f->touched[head->field / 64] & bit) == 0) {
-		f->touched[head->field / 64] |= bit;
-		f->room += f->field_text[head->field].room;
+static inline void
+link_value(const struct formatter *f, struct collection *c, const struct value_head *head)
+{
+	unsigned word = head->field / 64;
+	struct field_values *list = &f->values[head->field];
+	uint64_t bit = UINT64_C(1) << head->field % 64, before = c->touched[word];
+	uint32_t i = c->n++;
+
+	c->entry[i].head = head;
+	c->entry[i].next = 0;
+	c->touched[word] = before | bit;
+	c->touched_words |= UINT64_C(1) << word % 64;
+	if ((before & bit) == 0) {
+		c->room += f->field_text[head->field].room;
 		*list = (struct field_values){.first = i, .last = i, .n = 1};
 		return;
 	}
-	f->entry[list->last].next = i;
+	c->entry[list->last].next = i;
 	list->last = i;
 	list->n++;
 }
 
-/* At most this much is written of a value, or of a piece of one. */
-static size_t
-value_room(const struct value_head *head)
+/* Room for one entry more than there are. */
+static inline bool
+collection_reserve(struct formatter *f, struct collection *c)
 {
-	return JSON_STR_BYTES((size_t)head->size) + VALUE_ROOM + (head->kind == VALUE_FLOAT ? JSON_DOUBLE_BYTES : 0);
+	if (c->n < f->entries_max)
+		return true;
+	if (!entries_grow(f))
+		return false;
+	c->entry = f->entry;
+	return true;
+}
+
+/* The values of one chunk. 'continues': the first of them is the rest of a text; and so for the next chunk. */
+static inline bool
+collect_chunk(struct formatter *f, struct collection *c, const struct record_chunk *chunk, bool *continues)
+{
+	const uint8_t *at = chunk->bytes, *end = chunk->bytes + chunk->used;
+	bool rest = *continues;
+
+	c->room += JSON_STR_BYTES((size_t)chunk->used);
+	while (at < end) {
+		const struct value_head *head = (const struct value_head *)(const void *)at;
+		bool is_counted = !rest && head->kind != VALUE_DEAD;
+
+		at += value_bytes(head);
+		rest = head->more;
+		c->room += VALUE_ROOM;
+		if (__builtin_expect(head->kind == VALUE_FLOAT, 0))
+			c->room += JSON_DOUBLE_BYTES;
+		if (!is_counted)
+			continue;
+		if (!collection_reserve(f, c))
+			return false;
+		link_value(f, c, head);
+	}
+	*continues = rest;
+	return true;
 }
 
 bool
 values_collect(struct formatter *f, const struct record *r)
 {
-	struct value_walk walk = {.chunk = r->values_first};
-	const struct value_head *head;
+	struct collection c = {.entry = f->entry, .touched = f->touched, .n = 1};
+	bool good = true, continues = false;
 
-	f->n_entries = 1;
-	f->room = f->field_text[f->protocol].room + PROTOCOL_ROOM;
-	while ((head = value_walk_next(&walk)) != NULL) {
-		f->room += value_room(head);
-		if (walk.continues || head->kind == VALUE_DEAD)
-			continue;
-		if (f->n_entries >= f->entries_max && !entries_grow(f))
-			return false;
-		link_value(f, head);
-	}
-	return true;
+	c.room = f->field_text[f->protocol].room + PROTOCOL_ROOM;
+	for (const struct record_chunk *chunk = r->values_first; good && chunk != NULL; chunk = chunk->next)
+		good = collect_chunk(f, &c, chunk, &continues);
+	f->touched_words = c.touched_words;
+	f->room = c.room;
+	return good;
 }
 
 void
@@ -210,7 +265,7 @@ put_object(struct formatter *f, char *p, const struct value_head *head)
 }
 
 /* With a comma behind it. */
-static char *
+static inline char *
 put_value(struct formatter *f, char *p, const struct value_head *head)
 {
 	switch (head->kind) {
@@ -281,14 +336,26 @@ put_count(char *p, const struct field_text *t, uint32_t n)
 	return JSON_PUT(json_put_u64(put_key(p, &t->count), n), ",");
 }
 
+/* A field's only value, or the last of one that keeps one. */
+static inline char *
+put_alone(struct formatter *f, char *p, const struct field_text *t, const struct value_head *head)
+{
+	p = put_value(f, put_long_key(p, &t->alone), head);
+	if (t->is_single)
+		return p;
+	p = put_close(p, ']');
+	*p = ',';
+	return p + 1;
+}
+
 char *
 put_field_values(struct formatter *f, char *p, field_id id)
 {
 	const struct field_text *t = &f->field_text[id];
 	const struct field_values *list = &f->values[id];
 
-	if (t->is_single)
-		return put_value(f, put_key(p, &t->name), f->entry[list->last].head);
+	if (t->is_single || (list->n == 1 && !t->is_address_set))
+		return put_alone(f, p, t, f->entry[list->last].head);
 	p = put_count(p, t, list->n);
 	if (t->is_address_set)
 		return put_addresses(f, p, t, list);
@@ -350,6 +417,16 @@ put_sorted_field(struct formatter *f, char *p, field_id id, const char **group)
 	return p;
 }
 
+static inline char *
+put_fields_of_word(struct formatter *f, char *p, unsigned word, const char **group)
+{
+	uint64_t bits = word <= f->n_fields / 64 ? f->touched[word] : 0;
+
+	for (; bits != 0; bits &= bits - 1)
+		p = put_sorted_field(f, p, (field_id)(word * 64 + (unsigned)__builtin_ctzll(bits)), group);
+	return p;
+}
+
 char *
 put_sorted_fields(struct formatter *f, char *p)
 {
@@ -357,11 +434,12 @@ put_sorted_fields(struct formatter *f, char *p)
 
 	if (f->record->summary.protocol != NULL && !values_has(f, f->protocol)) {
 		f->touched[f->protocol / 64] |= UINT64_C(1) << f->protocol % 64;
+		f->touched_words |= UINT64_C(1) << f->protocol / 64 % 64;
 		f->values[f->protocol] = (struct field_values){0};
 	}
-	for (unsigned word = 0; word <= f->n_fields / 64; word++)
-		for (uint64_t bits = f->touched[word]; bits != 0; bits &= bits - 1)
-			p = put_sorted_field(f, p, (field_id)(word * 64 + (unsigned)__builtin_ctzll(bits)), &group);
+	for (unsigned base = 0; base <= f->n_fields / 64; base += 64)
+		for (uint64_t words = f->touched_words; words != 0; words &= words - 1)
+			p = put_fields_of_word(f, p, base + (unsigned)__builtin_ctzll(words), &group);
 	if (group != NULL)
 		p = JSON_PUT(put_close(p, '}'), ",");
 	return p;

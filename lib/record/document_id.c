@@ -68,13 +68,17 @@ static void
 random_id(struct formatter *f, const char *period, const uint8_t random[16], char out[DOCUMENT_ID_BYTES])
 {
 	size_t length = strlen(period);
-	uint8_t bytes[18];
+	uint64_t half[2];
 
-	memcpy(bytes, &f->conf.process_id, 2);
-	memcpy(bytes + 2, random, 16);
-	memcpy(out, period, length);
+	memcpy(half, random, sizeof(half));
+	memcpy(out, period, DOCUMENT_PERIOD_BYTES);
 	out[length] = '-';
-	*base64_put(out + length + 1, bytes, sizeof(bytes), true) = '\0';
+	/* The process in front, two bytes. */
+	base64_put_words(
+		out + length + 1,
+		(const uint64_t[]){f->conf.process_id | half[0] << 16, half[0] >> 48 | half[1] << 16, half[1] >> 48},
+		true);
+	out[length + 1 + ID_TEXT] = '\0';
 }
 
 /* PERIOD-NODE-FILE-POSITION; false when it is too long for an id. */

@@ -7,7 +7,9 @@
 enum {
 	ITEM_BYTES = JSON_U64_BYTES + 2, /* a number, its sign and its comma */
 	LIST_BYTES = 32,		 /* a key, two brackets and a comma */
-	SHORT_GAP_MAX = 99999999,
+	SHORT_GAP_MAX = 9999999,	 /* seven digits */
+	FEW = 3,			 /* positions that do not pay for a group */
+	GROUP = 8,			 /* positions that are made into text at once */
 };
 
 /* Where a walk stands. */
@@ -51,6 +53,98 @@ is_gap_coded(const struct marker_walk *w)
 	return w->gap_coded && w->with_markers && w->at.file != 0;
 }
 
+/* The text of eight numbers at once, in vectors: of each the seven digits with all its zeros and a comma, the first
+ * digit in the lowest byte. */
+typedef uint32_t lanes_u32 __attribute__((vector_size(4 * GROUP)));
+typedef uint16_t lanes_u16 __attribute__((vector_size(4 * GROUP)));
+typedef uint64_t lanes_u64 __attribute__((vector_size(4 * GROUP)));
+
+/* The digits of numbers below 10^4 as bytes, as json_eight_digits() makes them. */
+static inline lanes_u32
+four_digits(lanes_u32 v)
+{
+	lanes_u32 hundreds = v * 10486 >> 20, pairs = hundreds | (v - hundreds * 100) << 16;
+	lanes_u16 tens = (lanes_u16)pairs * 103 >> 10;
+
+	return (lanes_u32)(tens | ((lanes_u16)pairs - tens * 10) << 8);
+}
+
+struct group_text {
+	lanes_u64 digits[2];
+};
+
+static inline void
+group_digits(lanes_u32 v, struct group_text *out)
+{
+	lanes_u32 upper, lower, before;
+
+	/* A number below 2^24 by 10^4, one too many now and then. */
+	upper = (v >> 4) * 3356 >> 21;
+	lower = v - upper * 10000;
+	before = (lanes_u32)(lower >> 31);
+	upper = four_digits(upper - before);
+	lower = four_digits(lower + before * 10000);
+	out->digits[0] = (lanes_u64)__builtin_shuffle(upper, lower, (lanes_u32){0, 8, 1, 9, 2, 10, 3, 11}) >> 8;
+	out->digits[1] = (lanes_u64)__builtin_shuffle(upper, lower, (lanes_u32){4, 12, 5, 13, 6, 14, 7, 15}) >> 8;
+}
+
+/* Without a branch on how many digits there are, which nobody can predict. */
+static inline char *
+put_group(char *p, lanes_u32 numbers, unsigned n)
+{
+	struct group_text group;
+
+	group_digits(numbers, &group);
+	for (unsigned half = 0; half < 2 && 4 * half < n; half++) {
+		lanes_u64 text = group.digits[half] | (UINT64_C(0x30303030303030) | (uint64_t)',' << 56);
+		lanes_u64 guarded = group.digits[half] | UINT64_C(1) << 48;
+
+		for (unsigned i = 0; i < 4; i++) {
+			uint64_t zero_bits = (uint64_t)__builtin_ctzll(guarded[i]) & ~UINT64_C(7),
+				 word = text[i] >> zero_bits;
+
+			memcpy(p, &word, sizeof(word));
+			p += 4 * half + i < n ? 8 - zero_bits / 8 : 0;
+		}
+	}
+	return p;
+}
+
+/* The entries at 'entry' that are nothing but a distance, up to the first that is more; zeros behind them. Returns how
+ * many. */
+static inline unsigned
+take_short(const uint8_t *entry, const uint8_t *end, lanes_u32 *out)
+{
+	uint32_t word[GROUP] = {0};
+	uint64_t pair[GROUP / 2];
+	unsigned n = 0;
+
+	if ((size_t)(end - entry) >= sizeof(pair)) {
+		memcpy(pair, entry, sizeof(pair));
+		memcpy(out, entry, sizeof(pair));
+		if (((pair[0] | pair[1] | pair[2] | pair[3]) & (POSITION_LONG | (uint64_t)POSITION_LONG << 32)) == 0)
+			return GROUP;
+	}
+	for (; n < GROUP && entry < end; n++, entry += sizeof(word[0])) {
+		memcpy(&word[n], entry, sizeof(word[0]));
+		if ((word[n] & POSITION_LONG) != 0) {
+			word[n] = 0;
+			break;
+		}
+	}
+	memcpy(out, word, sizeof(word));
+	return n;
+}
+
+/* A few at the end of a chunk. */
+static inline char *
+put_short_item(char *p, uint32_t number)
+{
+	p = json_put_short(p, number);
+	*p = ',';
+	return p + 1;
+}
+
 /* The entries that follow in this chunk, as long as they are what nearly all are: a short way on in the same file,
  * which needs no marker. Thirty positions a session are a third of its document, so here is nothing that they do not
  * need. */
@@ -58,27 +152,35 @@ static inline char *
 put_short_gaps(struct marker_walk *w, uint64_t *last_gap, char *p)
 {
 	const struct record_chunk *c = w->at.chunk;
-	uint32_t offset = w->at.offset;
-	uint64_t position = w->at.position, last = *last_gap;
+	const uint8_t *entry = c->bytes + w->at.offset, *end = c->bytes + c->used;
+	uint32_t last = *last_gap <= POSITION_SHORT_MAX ? (uint32_t)*last_gap : 0;
+	unsigned n = GROUP;
 
-	while (c != NULL && offset < c->used) {
-		const uint8_t *entry = c->bytes + offset;
-		unsigned head = entry[0], gap_bytes = (head & POSITION_GAP_BYTES) + 1u;
-		uint64_t gap;
+	while (end - entry > (ptrdiff_t)(FEW * sizeof(last)) && n == GROUP) {
+		lanes_u32 gaps, before;
 
-		memcpy(&gap, entry + 1, sizeof(gap));
-		gap &= UINT64_MAX >> (64 - 8 * gap_bytes);
-		if ((head & (POSITION_OTHER_FILE | POSITION_GOES_BACK)) != 0 || gap - 1 >= SHORT_GAP_MAX)
+		n = take_short(entry, end, &gaps);
+		if (n == 0)
 			break;
-		offset += 1 + gap_bytes + position_length_bytes[head >> POSITION_LENGTH_SHIFT & POSITION_LENGTH_CODES];
-		position += gap;
-		p = json_put_short(p, gap != last ? (uint32_t)gap : 0);
-		*p++ = ',';
+		before = __builtin_shuffle(gaps, (lanes_u32){0} + last, (lanes_u32){8, 0, 1, 2, 3, 4, 5, 6});
+		p = put_group(p, gaps & (lanes_u32)(gaps != before), n);
+		for (unsigned i = 0; i < GROUP; i++)
+			w->at.position += gaps[i];
+		entry += n * sizeof(last);
+		memcpy(&last, entry - sizeof(last), sizeof(last));
+	}
+	for (; entry < end; entry += sizeof(last)) {
+		uint32_t gap;
+
+		memcpy(&gap, entry, sizeof(gap));
+		if ((gap & POSITION_LONG) != 0)
+			break;
+		p = put_short_item(p, gap != last ? gap : 0);
+		w->at.position += gap;
 		last = gap;
 	}
-	w->at.offset = offset;
-	w->at.position = position;
 	*last_gap = last;
+	w->at.offset = (uint32_t)(entry - c->bytes);
 	return p;
 }
 
@@ -105,7 +207,7 @@ put_numbers(struct formatter *f, char *p)
 			last_gap = gap;
 		}
 		p = JSON_PUT(json_put_u64(p, number), ",");
-		if (is_gap_coded(&w))
+		if (is_gap_coded(&w) && w.at.chunk != NULL)
 			p = put_short_gaps(&w, &last_gap, p);
 	}
 	f->n_markers = n_markers;

@@ -8,7 +8,7 @@
 
 /* Keys of a field as they stand in the text, made once. Short ones are padded, and copied without looking at their
  * size. */
-enum { KEY_BYTES = 32 };
+enum { KEY_BYTES = 32, LONG_KEY_BYTES = 64 };
 
 struct key_text {
 	const char *text;
@@ -20,9 +20,10 @@ struct field_text {
 	uint32_t room; /* for all that is not a value of it */
 	const char
 		*group; /* what is before the first dot, one pointer for each group; NULL: a member of the document */
-	struct key_text open;	       /* "group":{ */
-	struct key_text name;	       /* "tail": */
-	struct key_text count;	       /* "tailCnt": or "tail-cnt": ; size 0: not counted */
+	struct key_text alone; /* "tailCnt":1,"tail":[ : before the only value; as much of it as the field has */
+	struct key_text open;  /* "group":{ */
+	struct key_text name;  /* "tail": */
+	struct key_text count; /* "tailCnt": or "tail-cnt": ; size 0: not counted */
 	struct key_text geo, asn, rir; /* of address sets */
 };
 
@@ -44,16 +45,21 @@ struct formatter {
 	struct arena *texts;
 	struct field_text *field_text; /* by field id */
 	unsigned n_fields;
-	uint64_t *touched; /* a bit for each field that has values */
+	uint64_t *touched;	/* a bit for each field that has values */
+	uint64_t touched_words; /* bit 'word modulo 64': one of these may not be zero */
 	struct field_values *values;
 	struct value_entry *entry; /* 0 is not used */
-	uint32_t n_entries, entries_max;
+	uint32_t entries_max;
 	size_t room;	       /* enough for all that comes from values */
 	struct key_text node;  /* "node":"NAME", */
 	struct key_text event; /* "event":{...}, or nothing */
 	uint32_t n_markers;    /* file numbers in packetPos */
 	uint8_t *long_text;    /* RECORD_VALUE_BYTES_MAX */
 	field_id mac[2], vlan, protocol;
+
+	uint64_t ms_upper; /* all but eight digits of a time, and their text; UINT64_MAX: none yet */
+	unsigned ms_upper_size;
+	char ms_upper_text[8];
 
 	uint64_t period_hour; /* hours since 1970 for which 'period' holds */
 	char period[DOCUMENT_PERIOD_BYTES];
@@ -64,6 +70,16 @@ put_key(char *p, const struct key_text *key)
 {
 	if (key->size <= KEY_BYTES)
 		memcpy(p, key->text, KEY_BYTES);
+	else
+		memcpy(p, key->text, key->size);
+	return p + key->size;
+}
+
+static inline char *
+put_long_key(char *p, const struct key_text *key)
+{
+	if (key->size <= LONG_KEY_BYTES)
+		memcpy(p, key->text, LONG_KEY_BYTES);
 	else
 		memcpy(p, key->text, key->size);
 	return p + key->size;

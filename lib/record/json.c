@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 enum { JSON_FIRST_BYTES = 4096, UTF8_MAX = 4 };
@@ -61,15 +61,6 @@ json_grow(struct json *j, size_t size)
 	return true;
 }
 
-static char *
-put_eight(char *out, uint32_t value)
-{
-	uint64_t digits = json_eight_digits(value) | ONES * '0';
-
-	memcpy(out, &digits, 8);
-	return out + 8;
-}
-
 char *
 json_put_long(char *out, uint64_t value)
 {
@@ -77,11 +68,11 @@ json_put_long(char *out, uint64_t value)
 
 	if (value < unit * unit) {
 		out = json_put_short(out, (uint32_t)(value / unit));
-		return put_eight(out, (uint32_t)(value % unit));
+		return json_put_eight(out, (uint32_t)(value % unit));
 	}
 	out = json_put_short(out, (uint32_t)(value / (unit * unit)));
 	value %= unit * unit;
-	return put_eight(put_eight(out, (uint32_t)(value / unit)), (uint32_t)(value % unit));
+	return json_put_eight(json_put_eight(out, (uint32_t)(value / unit)), (uint32_t)(value % unit));
 }
 
 void
@@ -189,6 +180,29 @@ put_special(char *out, const uint8_t **p, const uint8_t *end, bool utf8)
 	return out;
 }
 
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+/* Copies what needs no care, up to the first byte that does; returns how many bytes that were. */
+static inline size_t
+copy_plain(char *out, const uint8_t *p, size_t left)
+{
+	const __m256i blank = _mm256_set1_epi8(0x20), quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\');
+	size_t done = 0;
+
+	while (done < left) {
+		size_t n = left - done < 32 ? left - done : 32;
+		__mmask32 valid = (__mmask32)(UINT64_MAX >> (64 - n));
+		__m256i v = _mm256_maskz_loadu_epi8(valid, p + done);
+		__mmask32 hit = _mm256_mask_cmplt_epi8_mask(valid, v, blank) | _mm256_cmpeq_epi8_mask(v, quote) |
+				_mm256_cmpeq_epi8_mask(v, backslash);
+
+		_mm256_storeu_si256((__m256i *)(void *)(out + done), v);
+		if (hit != 0)
+			return done + (unsigned)__builtin_ctz(hit);
+		done += n;
+	}
+	return done;
+}
+#else
 /* How many of the eight bytes, from the lowest on, can be copied. The borrow of a subtraction spoils only what lies
  * above a real hit. */
 static unsigned
@@ -249,29 +263,38 @@ copy_blocks(char *out, const uint8_t *p, size_t left)
 	return done;
 }
 
+/* Copies what needs no care, up to the first byte that does; returns how many bytes that were. */
+static inline size_t
+copy_plain(char *out, const uint8_t *p, size_t left)
+{
+	size_t done = copy_blocks(out, p, left);
+
+	/* copy_blocks() ends before a byte that needs care, or with less than a block left. */
+	while (done < left) {
+		size_t rest = left - done;
+		uint64_t w = load_bytes(p + done, rest);
+		unsigned n = plain_bytes(w);
+
+		memcpy(out + done, &w, 8);
+		if (n < 8)
+			return done + (n < rest ? n : rest);
+		done += 8;
+	}
+	return done;
+}
+#endif
+
 char *
 json_put_str(char *out, const void *text, size_t size, bool utf8)
 {
 	const uint8_t *p = text, *end = p + size;
 
 	*out++ = '"';
-	while (p < end) {
-		size_t copied = copy_blocks(out, p, (size_t)(end - p));
-		uint64_t w;
-		unsigned n;
+	for (;;) {
+		size_t copied = copy_plain(out, p, (size_t)(end - p));
 
 		p += copied;
 		out += copied;
-		if (p == end)
-			break;
-		w = load_bytes(p, (size_t)(end - p));
-		n = plain_bytes(w);
-		memcpy(out, &w, 8);
-		p += n;
-		out += n;
-		if (n == 8)
-			continue;
-		/* The bytes after the end of a short rest are zero, and so is the one that ends a text. */
 		if (p == end || *p == '\0')
 			break;
 		out = put_special(out, &p, end, utf8);
@@ -288,16 +311,22 @@ json_str(struct json *j, const void *text, size_t size, bool utf8)
 	j->size = (size_t)(json_put_str(j->text + j->size, text, size, utf8) - j->text);
 }
 
-/* A byte's decimal digits and a dot: four bytes, of which the leading zeros are shifted away. */
+/* A byte's decimal digits and a dot. */
+#define DIGIT(n)     ('0' + (n) % 10)
+#define OCTET_1(n)   (uint32_t)(DIGIT(n) | '.' << 8)
+#define OCTET_2(n)   (uint32_t)(DIGIT((n) / 10) | DIGIT(n) << 8 | '.' << 16)
+#define OCTET_3(n)   (uint32_t)(DIGIT((n) / 100) | DIGIT((n) / 10) << 8 | DIGIT(n) << 16 | '.' << 24)
+#define OCTET(n)     ((n) < 10 ? OCTET_1(n) : (n) < 100 ? OCTET_2(n) : OCTET_3(n))
+#define OCTETS_4(n)  OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
+#define OCTETS_16(n) OCTETS_4(n), OCTETS_4((n) + 4), OCTETS_4((n) + 8), OCTETS_4((n) + 12)
+#define OCTETS_64(n) OCTETS_16(n), OCTETS_16((n) + 16), OCTETS_16((n) + 32), OCTETS_16((n) + 48)
+static const uint32_t octets[256] = {OCTETS_64(0), OCTETS_64(64), OCTETS_64(128), OCTETS_64(192)};
+
 static char *
 put_octet(char *out, unsigned value)
 {
-	unsigned zeroes = (value < 10) + (value < 100);
-	uint32_t text = value / 100 | value / 10 % 10 << 8 | value % 10 << 16;
-
-	text = (text | (uint32_t)'.' << 24 | 0x303030) >> 8 * zeroes;
-	memcpy(out, &text, 4);
-	return out + 4 - zeroes;
+	memcpy(out, &octets[value], sizeof(octets[0]));
+	return out + 2 + (value >= 10) + (value >= 100);
 }
 
 static char *
@@ -385,9 +414,35 @@ json_ip(struct json *j, const uint8_t address[16], unsigned ip_version)
 	j->size = (size_t)(out - j->text);
 }
 
+/* The lower half of each byte as a digit. */
+static inline uint64_t
+hex_of(uint64_t halves)
+{
+	uint64_t letters = (halves + ONES * 6) >> 4 & ONES;
+
+	return halves + ONES * '0' + letters * ('a' - '0' - 10);
+}
+
+/* Four bytes are eight digits: the bytes are drawn apart, and then the halves of each. */
+static inline char *
+put_hex_of_four(char *out, const uint8_t *bytes)
+{
+	uint32_t four;
+	uint64_t v;
+
+	memcpy(&four, bytes, sizeof(four));
+	v = (four | (uint64_t)four << 16) & UINT64_C(0x0000ffff0000ffff);
+	v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	v = hex_of((v >> 4 & UINT64_C(0x000f000f000f000f)) | (v & UINT64_C(0x000f000f000f000f)) << 8);
+	memcpy(out, &v, sizeof(v));
+	return out + sizeof(v);
+}
+
 char *
 json_put_hex(char *out, const uint8_t *bytes, size_t size)
 {
+	for (; size >= 4; size -= 4, bytes += 4)
+		out = put_hex_of_four(out, bytes);
 	for (size_t i = 0; i < size; i++) {
 		*out++ = hex_digits[bytes[i] >> 4];
 		*out++ = hex_digits[bytes[i] & 15];

@@ -173,7 +173,8 @@ enum { JSON_DOUBLE_BYTES = 512 }; /* the longest has 309 digits before the point
 char *json_put_double(char *out, double);
 
 /* As json_str(), with its quotes. */
-#define JSON_STR_BYTES(size) (6 * (size) + 2 + 8)
+#define JSON_STR_BYTES(size) (6 * (size) + 2 + JSON_BLOCK_BYTES)
+enum { JSON_BLOCK_BYTES = 32 }; /* written at once, whatever counts of it */
 char *json_put_str(char *out, const void *text, size_t size, bool utf8);
 
 /* Twice 'size' hex digits. */
@@ -219,6 +220,16 @@ json_put_short(char *out, uint32_t value)
 	digits = (digits | JSON_ONES * '0') >> 8 * zeroes;
 	memcpy(out, &digits, 8);
 	return out + 8 - zeroes;
+}
+
+/* The last eight digits of a number, its zeros too. */
+static inline char *
+json_put_eight(char *out, uint32_t value)
+{
+	uint64_t digits = json_eight_digits(value) | JSON_ONES * '0';
+
+	memcpy(out, &digits, 8);
+	return out + 8;
 }
 
 /* From 10^8 on. */

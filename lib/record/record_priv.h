@@ -191,18 +191,19 @@ void value_kill(const struct record *, struct value_head *);
 uint32_t field_name_estimate(const struct field *);
 uint32_t value_estimate(const struct value *);
 
-/* Packet positions (record_positions.c): the first byte of an entry. */
+/* Packet positions (record_positions.c): words of four bytes. An entry that is a number from 1 to POSITION_SHORT_MAX is
+ * the distance from the position before, in the same file, and has no length. Other entries begin with a word of these
+ * bits; then follow the distance in four or eight bytes, the file, the length. */
 enum {
-	POSITION_GAP_BYTES = 7,	   /* less one */
-	POSITION_LENGTH_SHIFT = 3, /* bytes of the length: 0, 1, 2 or 4 */
-	POSITION_LENGTH_CODES = 3,
-	POSITION_OTHER_FILE = 1 << 5, /* four bytes follow the gap */
-	POSITION_GOES_BACK = 1 << 6,  /* the gap is negative */
-	/* Entries are written and read by whole words, which reach beyond the entry: so much room stays behind the
-	   last. */
-	POSITION_REACH_BYTES = 1 + 8 + 4 + 4 + 7,
+	POSITION_SHORT_MAX = 9999999, /* seven digits */
+	POSITION_LENGTH = (1 << 27) - 1,
+	POSITION_LONG_LENGTH = 1 << 27, /* it does not fit into these bits, and follows */
+	POSITION_GOES_BACK = 1 << 28,	/* the distance is negative */
+	POSITION_OTHER_FILE = 1 << 29,	/* its number follows, and the distance is the position */
+	POSITION_LONG_GAP = 1 << 30,
+	POSITION_ENTRY_BYTES_MAX = 4 + 8 + 4 + 4,
 };
-static const uint8_t position_length_bytes[] = {0, 1, 2, 4};
+#define POSITION_LONG (UINT32_C(1) << 31)
 
 /* A walk over the positions whose state a compiler can keep in registers: a copy of a struct whose members were just
  * written one by one waits for the stores, which was half the time of a document. */
@@ -213,13 +214,38 @@ struct position_reader {
 	uint64_t position;
 };
 
+/* The entry at 'p', whose first word this is. */
+static inline const uint8_t *
+position_read_long(struct position_reader *r, const uint8_t *p, uint32_t word)
+{
+	uint32_t low;
+	uint64_t gap;
+
+	p += sizeof(word);
+	memcpy(&low, p, sizeof(low));
+	gap = low;
+	if ((word & POSITION_LONG_GAP) != 0)
+		memcpy(&gap, p, sizeof(gap));
+	p += (word & POSITION_LONG_GAP) != 0 ? sizeof(gap) : sizeof(low);
+	if ((word & POSITION_OTHER_FILE) != 0) {
+		memcpy(&r->file, p, sizeof(r->file));
+		p += sizeof(r->file);
+		r->position = 0;
+	}
+	r->length = word & POSITION_LENGTH;
+	if ((word & POSITION_LONG_LENGTH) != 0) {
+		memcpy(&r->length, p, sizeof(r->length));
+		p += sizeof(r->length);
+	}
+	r->position += (word & POSITION_GOES_BACK) != 0 ? -gap : gap;
+	return p;
+}
+
 static inline bool
 position_reader_next(struct position_reader *r)
 {
-	const uint8_t *entry, *p;
-	unsigned gap_bytes, length_bytes;
-	uint32_t length;
-	uint64_t gap;
+	const uint8_t *entry;
+	uint32_t word;
 
 	while (r->chunk != NULL && r->offset >= r->chunk->used) {
 		r->chunk = r->chunk->next;
@@ -228,21 +254,14 @@ position_reader_next(struct position_reader *r)
 	if (r->chunk == NULL)
 		return false;
 	entry = r->chunk->bytes + r->offset;
-	gap_bytes = (entry[0] & POSITION_GAP_BYTES) + 1u;
-	length_bytes = position_length_bytes[entry[0] >> POSITION_LENGTH_SHIFT & POSITION_LENGTH_CODES];
-	p = entry + 1;
-	memcpy(&gap, p, sizeof(gap));
-	gap &= UINT64_MAX >> (64 - 8 * gap_bytes);
-	p += gap_bytes;
-	if ((entry[0] & POSITION_OTHER_FILE) != 0) {
-		memcpy(&r->file, p, sizeof(r->file));
-		p += sizeof(r->file);
-		r->position = 0;
+	memcpy(&word, entry, sizeof(word));
+	if ((word & POSITION_LONG) != 0) {
+		r->offset = (uint32_t)(position_read_long(r, entry, word) - r->chunk->bytes);
+		return true;
 	}
-	memcpy(&length, p, sizeof(length));
-	r->length = length & (uint32_t)(UINT64_C(0xffffffff) >> (32 - 8 * length_bytes));
-	r->position += (entry[0] & POSITION_GOES_BACK) != 0 ? -gap : gap;
-	r->offset += (uint32_t)(p - entry) + length_bytes;
+	r->length = 0;
+	r->position += word;
+	r->offset += sizeof(word);
 	return true;
 }
 

@@ -29,7 +29,7 @@ COUNTER_LOSS(carry_lost, "session.carry_lost", "sessions that lost tags or proto
 enum {
 	EARLY_S = 10, /* times before this second are moved by it (RECORD 1.10) */
 	/* Record chunks: what a position or a value takes at most in a record, compared with here. */
-	POSITION_GROWTH = 3,
+	POSITION_GROWTH = 4,
 	POSITION_RECORD_BYTES_MAX = 12,
 	CHUNK_PAYLOAD_BYTES = RECORD_CHUNK_BYTES - 64,
 	VALUE_CHUNKS = 2,

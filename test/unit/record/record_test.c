@@ -560,8 +560,8 @@ TEST(a_typical_record_is_one_chunk)
 	EXPECT(add_str(pool, r, T_STR_LINKED, "00:11:22:33:44:66"));
 	EXPECT(record_add_int(pool, r, test_field(T_INT_SET), 64));
 	EXPECT(record_add_int(pool, r, test_field(T_INT_UNIQUE), 57));
-	for (unsigned i = 0; i < 24; i++)
-		EXPECT(record_add_position(pool, r, 101, 1000000 + i * 150000, 1516));
+	for (unsigned i = 0; i < 40; i++)
+		EXPECT(record_add_position(pool, r, 101, 1000000 + i * 150000, 0));
 	EXPECT_EQ(r->chunks, 1);
 	record_free(pool, r);
 	EXPECT_EQ(record_pool_destroy(pool), 0);
