@@ -253,6 +253,33 @@ put_saved(struct formatter *f, char *p, uint64_t ms)
 	return has_same_upper(f, ms) ? put_ms(f, p, lower_digits(ms)) : json_put_u64(p, ms);
 }
 
+/* From 'fin' on. They are below ten nearly always, so that the text is there but for the digits. */
+static char *
+put_rare_flags(char *p, const uint16_t *count)
+{
+	static const char text[] =
+		",\"fin\":0,\"rst\":0,\"urg\":0,\"ece\":0,\"cwr\":0,\"ae\":0,\"srcZero\":0,\"dstZero\":0}";
+	static const uint8_t digit_at[] = {7, 15, 23, 31, 39, 46, 58, 70};
+	unsigned some = 0, begin = 0;
+	char *to = p;
+
+	_Static_assert(TCP_COUNTS - TCP_COUNT_FIN == sizeof(digit_at), "the text has all of them");
+	for (unsigned i = 0; i < sizeof(digit_at); i++)
+		some |= count[i] + 6U;
+	if (some < 16) {
+		for (unsigned i = 0; i < sizeof(text) - 1; i += 24)
+			memcpy(p + i, text + i, 24);
+		for (unsigned i = 0; i < sizeof(digit_at); i++)
+			p[digit_at[i]] = (char)('0' + count[i]);
+		return p + sizeof(text) - 1;
+	}
+	for (unsigned i = 0; i < sizeof(digit_at); begin = digit_at[i++] + 1U) {
+		to = json_put_bytes(to, text + begin, digit_at[i] - begin);
+		to = json_put_u64(to, count[i]);
+	}
+	return JSON_PUT(to, "}");
+}
+
 static char *
 put_tcp_flags(char *p, const uint16_t count[TCP_COUNTS])
 {
@@ -261,15 +288,7 @@ put_tcp_flags(char *p, const uint16_t count[TCP_COUNTS])
 	/* These two may be one digit as well as two: no branch can be right. */
 	p = json_put_short(JSON_PUT(p, ",\"ack\":"), count[TCP_COUNT_ACK]);
 	p = json_put_short(JSON_PUT(p, ",\"psh\":"), count[TCP_COUNT_PSH]);
-	p = json_put_count(JSON_PUT(p, ",\"fin\":"), count[TCP_COUNT_FIN]);
-	p = json_put_count(JSON_PUT(p, ",\"rst\":"), count[TCP_COUNT_RST]);
-	p = json_put_count(JSON_PUT(p, ",\"urg\":"), count[TCP_COUNT_URG]);
-	p = json_put_count(JSON_PUT(p, ",\"ece\":"), count[TCP_COUNT_ECE]);
-	p = json_put_count(JSON_PUT(p, ",\"cwr\":"), count[TCP_COUNT_CWR]);
-	p = json_put_count(JSON_PUT(p, ",\"ae\":"), count[TCP_COUNT_AE]);
-	p = json_put_count(JSON_PUT(p, ",\"srcZero\":"), count[TCP_COUNT_SRC_ZERO]);
-	p = json_put_count(JSON_PUT(p, ",\"dstZero\":"), count[TCP_COUNT_DST_ZERO]);
-	return JSON_PUT(p, "}");
+	return put_rare_flags(p, &count[TCP_COUNT_FIN]);
 }
 
 static char *
@@ -412,9 +431,9 @@ static char *
 put_document(struct formatter *f, char *p, const struct record *r, const struct document *d)
 {
 	p = put_summary(f, p, &r->summary, d->community_id);
-	p = put_root(f, json_put_bytes(p, f->node.text, f->node.size), r, d);
+	p = put_root(f, put_key(p, &f->node), r, d);
 	p = put_positions(f, p);
-	p = put_sorted_fields(f, json_put_bytes(p, f->event.text, f->event.size));
+	p = put_sorted_fields(f, put_key(p, &f->event));
 	return put_close(p, '}');
 }
 

@@ -2,13 +2,16 @@
  *
  * The three arrays are three walks over the positions that see file markers at the same places; the last stops when it
  * has seen all of them, which is after one packet for nearly every record. */
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 #include "document_priv.h"
 
 enum {
 	ITEM_BYTES = JSON_U64_BYTES + 2, /* a number, its sign and its comma */
 	LIST_BYTES = 32,		 /* a key, two brackets and a comma */
 	SHORT_GAP_MAX = 9999999,	 /* seven digits */
-	FEW = 3,			 /* positions that do not pay for a group */
 	GROUP = 8,			 /* positions that are made into text at once */
 };
 
@@ -53,6 +56,7 @@ is_gap_coded(const struct marker_walk *w)
 	return w->gap_coded && w->with_markers && w->at.file != 0;
 }
 
+#ifdef __AVX2__
 /* The text of eight numbers at once, in vectors: of each the seven digits with all its zeros and a comma, the first
  * digit in the lowest byte. */
 typedef uint32_t lanes_u32 __attribute__((vector_size(4 * GROUP)));
@@ -84,9 +88,47 @@ group_digits(lanes_u32 v, struct group_text *out)
 	before = (lanes_u32)(lower >> 31);
 	upper = four_digits(upper - before);
 	lower = four_digits(lower + before * 10000);
-	out->digits[0] = (lanes_u64)__builtin_shuffle(upper, lower, (lanes_u32){0, 8, 1, 9, 2, 10, 3, 11}) >> 8;
-	out->digits[1] = (lanes_u64)__builtin_shuffle(upper, lower, (lanes_u32){4, 12, 5, 13, 6, 14, 7, 15}) >> 8;
+	out->digits[0] = (lanes_u64)__builtin_shufflevector(upper, lower, 0, 8, 1, 9, 2, 10, 3, 11) >> 8;
+	out->digits[1] = (lanes_u64)__builtin_shufflevector(upper, lower, 4, 12, 5, 13, 6, 14, 7, 15) >> 8;
 }
+
+#if defined(__AVX512VBMI2__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+enum { FEW = 0 };
+
+/* All of the text is pressed together in one step. */
+static inline char *
+put_group(char *p, lanes_u32 numbers, unsigned n)
+{
+	struct group_text group;
+	__m512i digits, text, leading;
+	__mmask64 kept;
+
+	group_digits(numbers, &group);
+	digits = _mm512_inserti64x4(_mm512_castsi256_si512((__m256i)group.digits[0]), (__m256i)group.digits[1], 1);
+	text = _mm512_or_si512(digits, _mm512_set1_epi64(0x2c30303030303030));
+	/* Of the lowest bit that is set in a lane, less one, those bytes are full that lie below the first digit. */
+	digits = _mm512_or_si512(digits, _mm512_set1_epi64(INT64_C(1) << 48));
+	leading = _mm512_andnot_si512(digits, _mm512_add_epi64(digits, _mm512_set1_epi64(-1)));
+	kept = ~_mm512_cmpeq_epi8_mask(leading, _mm512_set1_epi8(-1)) & UINT64_MAX >> (64 - 8 * n);
+	_mm512_storeu_si512(p, _mm512_maskz_compress_epi8(kept, text));
+	return p + __builtin_popcountll(kept);
+}
+
+/* The entries at 'entry' that are nothing but a distance, up to the first that is more; zeros behind them. Returns how
+ * many. */
+static inline unsigned
+take_short(const uint8_t *entry, const uint8_t *end, lanes_u32 *out)
+{
+	unsigned n = end - entry < 4 * GROUP ? (unsigned)(end - entry) / 4 : GROUP;
+	__m256i words = _mm256_maskz_loadu_epi32((__mmask8)(0xff >> (GROUP - n)), entry);
+	unsigned is_long = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(words)) | 1 << n;
+
+	n = (unsigned)__builtin_ctz(is_long);
+	*out = (lanes_u32)_mm256_maskz_mov_epi32((__mmask8)(0xff >> (GROUP - n)), words);
+	return n;
+}
+#else
+enum { FEW = 3 }; /* positions that do not pay for a group */
 
 /* Without a branch on how many digits there are, which nobody can predict. */
 static inline char *
@@ -136,7 +178,32 @@ take_short(const uint8_t *entry, const uint8_t *end, lanes_u32 *out)
 	return n;
 }
 
-/* A few at the end of a chunk. */
+#endif
+
+/* Entries of a chunk, eight by eight, as long as they are nothing but a distance. Returns where it stopped. */
+static inline const uint8_t *
+put_groups(struct marker_walk *w, const uint8_t *entry, const uint8_t *end, uint32_t *last, char **p)
+{
+	unsigned n = GROUP;
+
+	while (end - entry > (ptrdiff_t)(FEW * sizeof(*last)) && n == GROUP) {
+		lanes_u32 gaps, before;
+
+		n = take_short(entry, end, &gaps);
+		if (n == 0)
+			break;
+		before = __builtin_shufflevector(gaps, (lanes_u32){0} + *last, 8, 0, 1, 2, 3, 4, 5, 6);
+		*p = put_group(*p, gaps & (lanes_u32)(gaps != before), n);
+		for (unsigned i = 0; i < GROUP; i++)
+			w->at.position += gaps[i];
+		entry += n * sizeof(*last);
+		memcpy(last, entry - sizeof(*last), sizeof(*last));
+	}
+	return entry;
+}
+#endif
+
+/* One that is not in a group. */
 static inline char *
 put_short_item(char *p, uint32_t number)
 {
@@ -152,23 +219,12 @@ static inline char *
 put_short_gaps(struct marker_walk *w, uint64_t *last_gap, char *p)
 {
 	const struct record_chunk *c = w->at.chunk;
-	const uint8_t *entry = c->bytes + w->at.offset, *end = c->bytes + c->used;
+	const uint8_t *begin = c->bytes + w->at.offset, *entry = begin, *end = c->bytes + c->used;
 	uint32_t last = *last_gap <= POSITION_SHORT_MAX ? (uint32_t)*last_gap : 0;
-	unsigned n = GROUP;
 
-	while (end - entry > (ptrdiff_t)(FEW * sizeof(last)) && n == GROUP) {
-		lanes_u32 gaps, before;
-
-		n = take_short(entry, end, &gaps);
-		if (n == 0)
-			break;
-		before = __builtin_shuffle(gaps, (lanes_u32){0} + last, (lanes_u32){8, 0, 1, 2, 3, 4, 5, 6});
-		p = put_group(p, gaps & (lanes_u32)(gaps != before), n);
-		for (unsigned i = 0; i < GROUP; i++)
-			w->at.position += gaps[i];
-		entry += n * sizeof(last);
-		memcpy(&last, entry - sizeof(last), sizeof(last));
-	}
+#ifdef __AVX2__
+	entry = put_groups(w, entry, end, &last, &p);
+#endif
 	for (; entry < end; entry += sizeof(last)) {
 		uint32_t gap;
 
@@ -179,7 +235,8 @@ put_short_gaps(struct marker_walk *w, uint64_t *last_gap, char *p)
 		w->at.position += gap;
 		last = gap;
 	}
-	*last_gap = last;
+	if (entry != begin) /* else it may be one that is too long for here */
+		*last_gap = last;
 	w->at.offset = (uint32_t)(entry - c->bytes);
 	return p;
 }

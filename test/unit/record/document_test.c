@@ -380,6 +380,93 @@ TEST(a_position_that_goes_back_gets_a_marker)
 	end();
 }
 
+/* Distances of all lengths, repeated now and then, in one file and in others: as many as fill chunks. */
+TEST(distances_of_every_length_are_written)
+{
+	struct document_conf conf = plain_conf();
+	static char expected[1 << 16];
+
+	conf.gap_packet_positions = true;
+	for (unsigned n = 1; n < 400; n += n < 40 ? 1 : 37) {
+		uint64_t position = 0, gap = 0, before, state = n;
+		char *to = expected, *limit = expected + sizeof(expected);
+		uint32_t file = 0;
+
+		begin();
+		to += snprintf(to, (size_t)(limit - to), "\"packetPos\":[");
+		for (unsigned i = 0; i < n; i++) {
+			bool other = i == 0;
+
+			state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+			other = other || state >> 58 == 0;
+			before = gap;
+			if (other || (state >> 40 & 3) != 0)
+				gap = (state >> 20) % (UINT64_C(1) << (1 + (state >> 50) % 34)) + 1;
+			if (other) {
+				file++;
+				position = 0;
+				to += snprintf(to, (size_t)(limit - to), "-%u,", file);
+			}
+			position += gap;
+			EXPECT(record_add_position(pool, r, file, position, 0));
+			to += snprintf(to, (size_t)(limit - to), "%llu,",
+				       !other && gap == before ? 0ULL : (unsigned long long)gap);
+		}
+		snprintf(to - 1, (size_t)(limit - to), "],\"fileId\":[");
+		EXPECT(strncmp(strstr(write_with(&conf), "\"packetPos\""), expected, strlen(expected)) == 0);
+		end();
+	}
+}
+
+TEST(counts_of_flags_have_as_many_digits_as_they_need)
+{
+	begin();
+	fill_tcp();
+	for (unsigned i = 0; i < TCP_COUNTS; i++)
+		r->summary.tcp_count[i] = (uint16_t)(i < 8 ? 9 + i % 2 : 1);
+	r->summary.tcp_count[TCP_COUNT_ACK] = UINT16_MAX;
+	EXPECT(strstr(write_plain(),
+		      "\"tcpflags\":{\"syn\":9,\"syn-ack\":10,\"ack\":65535,\"psh\":10,\"fin\":9,\"rst\":10,"
+		      "\"urg\":9,\"ece\":10,\"cwr\":1,\"ae\":1,\"srcZero\":1,\"dstZero\":1}") != NULL);
+	for (unsigned i = 0; i < TCP_COUNTS; i++)
+		r->summary.tcp_count[i] = (uint16_t)(i % 10);
+	EXPECT(strstr(write_plain(),
+		      "\"tcpflags\":{\"syn\":0,\"syn-ack\":1,\"ack\":2,\"psh\":3,\"fin\":4,\"rst\":5,\"urg\":6,"
+		      "\"ece\":7,\"cwr\":8,\"ae\":9,\"srcZero\":0,\"dstZero\":1}") != NULL);
+	end();
+}
+
+/* The upper digits of times are kept from one document to the next. */
+TEST(times_of_other_days_do_not_take_digits_from_each_other)
+{
+	static const uint64_t times_ms[] = {1763716200123, 1763716200124, 1763800000000, 1763799999999, 20000,
+					    99999999,	   100000000,	  1763800000001, 4102444800000, 18446744073709};
+	struct document_conf conf = plain_conf();
+	struct formatter *f = formatter_create(&conf);
+	struct document d;
+	char expected[200];
+
+	REQUIRE(f != NULL);
+	begin();
+	for (unsigned i = 1; i < sizeof(times_ms) / sizeof(times_ms[0]); i++) {
+		unsigned long long first = times_ms[i - 1], last = times_ms[i];
+
+		r->summary.first_ns = first * NS_PER_MS;
+		r->summary.last_ns = r->summary.saved_ns = last * NS_PER_MS;
+		REQUIRE(formatter_write(f, r, &d));
+		snprintf(expected, sizeof(expected),
+			 "{\"packetRange\":{\"gte\":%llu,\"lte\":%llu},\"firstPacket\":%llu,\"lastPacket\":%llu,"
+			 "\"length\":%llu,",
+			 first < last ? first : last, first < last ? last : first, first, last,
+			 first < last ? last - first : first - last);
+		EXPECT(memcmp(d.json, expected, strlen(expected)) == 0);
+		snprintf(expected, sizeof(expected), "\"@timestamp\":%llu,", last);
+		EXPECT(memmem(d.json, d.json_bytes, expected, strlen(expected)) != NULL);
+	}
+	formatter_destroy(f);
+	end();
+}
+
 TEST(packets_of_the_first_seconds_of_1970_are_moved)
 {
 	begin();
