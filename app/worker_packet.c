@@ -18,7 +18,7 @@ COUNTER(processed_bytes, "worker.processed_bytes", "their captured bytes", LEDGE
 COUNTER_LOSS(oversized, "worker.oversized", "packets longer than 65,535 bytes", LEDGER_PACKETS);
 COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session could be had", LEDGER_PACKETS);
 
-enum { PREFETCH_AHEAD = 2, PREFETCH_BYTES = 1536 };
+enum { PREFETCH_AHEAD = 2, PREFETCH_BYTES = 1536, DEDUP_PART = 8 };
 
 /* By the worker that had it from the port. */
 static inline void
@@ -54,6 +54,33 @@ take_run(struct worker *w)
 	return taken;
 }
 
+/* A CPU has room for some 20 lines on their way: asked for all at once those of a burst would wait for each other. So a
+ * few packets are decoded while the lines of those before them come. */
+static inline void
+decode_and_prefetch(struct worker *w)
+{
+	struct burst *b = w->burst;
+
+	for (unsigned first = 0, end; first < b->n; first = end) {
+		end = RTE_MIN(first + DEDUP_PART, b->n);
+		decode_part(w->params.decode, w->params.secret, b, first, end);
+		dedup_prefetch_burst(w->dedup, &b->packet[first], end - first);
+	}
+}
+
+/* What belongs to others leaves before anything is asked for. */
+static inline void
+decode_and_place(struct worker *w)
+{
+	struct burst *b = w->burst;
+
+	decode_burst(w->params.decode, w->params.secret, b);
+	if (unlikely(w->places && !w->placed))
+		worker_place_run(w);
+	if (w->dedup != NULL)
+		dedup_prefetch_burst(w->dedup, b->packet, b->n);
+}
+
 static void
 begin_run(struct worker *w, uint64_t *since)
 {
@@ -62,13 +89,13 @@ begin_run(struct worker *w, uint64_t *since)
 	w->run_mbufs = take_run(w);
 	w->next_packet = 0;
 	w->looked_up = false;
-	decode_burst(w->params.decode, w->params.secret, b);
-	if (unlikely(w->places && !w->placed))
-		worker_place_run(w);
-	if (w->dedup != NULL)
-		dedup_prefetch_burst(w->dedup, b->packet, b->n);
+	if (likely(w->dedup != NULL && (!w->places || w->placed)))
+		decode_and_prefetch(w);
+	else
+		decode_and_place(w);
 	stage_end(w, STAGE_DECODE, since);
 	session_prefetch_burst(w->sessions, b->packet, b->n);
+	parsing_prefetch(w->slot, session_prefetch_parsed(w->sessions, b->packet, b->n, w->slot));
 	stage_end(w, STAGE_SESSION, since);
 }
 

@@ -52,6 +52,7 @@ struct worker {
 	bool distributing;	  /* 'held' is on its way to its owners' merges, ours or others' */
 	uint8_t owner[BURST_MAX]; /* of the packets of the burst that are PACKET_ELSEWHERE */
 	unsigned merge_source;	  /* whose burst is on its way into the merge */
+	void *slot[BURST_MAX];	  /* of sessions that are about to be parsed */
 	uint8_t *linear; /* BURST_MAX x PACKET_BYTES_MAX for packets in several segments; touched only by those */
 	struct record *outgoing; /* did not fit into the ring */
 

@@ -261,21 +261,27 @@ packet_decode(const struct decode_conf *conf, struct packet *p)
 }
 
 void
-decode_burst(const struct decode_conf *conf, const struct hash_secret *secret, struct burst *b)
+decode_part(const struct decode_conf *conf, const struct hash_secret *secret, struct burst *b, unsigned first,
+	    unsigned end)
 {
-	unsigned n = b->n;
-
-	for (unsigned i = 0; i < n && i < PREFETCH_PACKETS; i++)
-		rte_prefetch0(b->packet[i].data);
-	for (unsigned i = 0; i < n; i++) {
-		if (i + PREFETCH_PACKETS < n)
+	if (first == 0)
+		for (unsigned i = 0; i < b->n && i < PREFETCH_PACKETS; i++)
+			rte_prefetch0(b->packet[i].data);
+	for (unsigned i = first; i < end; i++) {
+		if (i + PREFETCH_PACKETS < b->n)
 			rte_prefetch0(b->packet[i + PREFETCH_PACKETS].data);
 		decode(conf, &b->packet[i]);
 	}
 	/* A pass of its own: the key was stored in pieces that are smaller than the hash's loads, which would wait. */
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = first; i < end; i++)
 		if (likely(b->packet[i].verdict == PACKET_OK))
 			b->packet[i].hash = flow_key_mix(&b->packet[i].key, secret);
+}
+
+void
+decode_burst(const struct decode_conf *conf, const struct hash_secret *secret, struct burst *b)
+{
+	decode_part(conf, secret, b, 0, b->n);
 }
 
 void

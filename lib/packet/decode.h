@@ -57,5 +57,7 @@ void packet_count_verdict(struct counters *, const struct packet *);
 
 /* Fills tables, ids and hash of every packet of the burst: decode, then the table's hash for those with a key. */
 void decode_burst(const struct decode_conf *, const struct hash_secret *, struct burst *);
+/* Its packets from 'first' on, before 'end': for a caller that has cache misses of its own to put between. In order. */
+void decode_part(const struct decode_conf *, const struct hash_secret *, struct burst *, unsigned first, unsigned end);
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "log.h"
 #include "parsing_priv.h"
 
@@ -419,6 +421,30 @@ settle_skip(struct parsed_session *session)
 	for (unsigned d = 0; d < 2; d++) {
 		pass_all_over(session, d, session->offered[d] - session->skip[d]);
 		session->offered[d] = session->skip[d] = 0;
+	}
+}
+
+/* A pass for each step of the way, so that the misses of different sessions overlap. */
+void
+parsing_prefetch(void *const slot[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct parsed_session *session = slot[i];
+
+		rte_prefetch0(session);
+		rte_prefetch0(session != NULL ? &session->attached : NULL);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (slot[i] != NULL)
+			rte_prefetch0(((const struct parsed_session *)slot[i])->attached);
+	for (unsigned i = 0; i < n; i++) {
+		const struct parsed_session *session = slot[i];
+		const uint8_t *state = session != NULL && session->n > 0 ? session->attached[0].state : NULL;
+
+		if (state == NULL)
+			continue;
+		rte_prefetch0(state);
+		rte_prefetch0(state + RTE_CACHE_LINE_SIZE);
 	}
 }
 

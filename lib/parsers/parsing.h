@@ -91,6 +91,9 @@ struct parsing_chunk {
 	uint32_t sctp_protocol; /* payload protocol of an SCTP message, for rules to come */
 };
 
+/* Asks for what parsing_feed() will need of sessions with these slots (*parsing_chunk.slot; NULL: nothing). */
+void parsing_prefetch(void *const slot[], unsigned n);
+
 /* False: nobody wants more of this session, *slot is NULL again (unless 'is_heard'), and no further chunk need be fed;
  * those that are fed all the same while *slot is there do nothing. */
 bool parsing_feed(struct parsing *, const struct parsing_chunk *);

@@ -13,10 +13,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
+
 enum {
 	CHUNK_BYTES_MIN = 32,
 	ENTRY_BYTES_MAX = 1 + 5 + 10 + 5,
 	CHUNKS_MIN = 1 << 16,
+	GAP_MAX = (1 << 28) - 1, /* that fits into four bytes */
 };
 
 struct chunk {
@@ -169,21 +173,40 @@ chunk_append(struct position_store *store, struct position_list *list, const uin
 	return true;
 }
 
-/* The usual case, in place: the same file, somewhat further, and room. False: it is not. */
+/* The list's own bytes go to its last chunk. */
+static inline bool
+spill(struct position_store *store, struct position_list *list)
+{
+	struct chunk *chunk = list->tail != 0 ? chunk_at(store, list->tail) : NULL;
+
+	/* All of them, used or not: a copy of a known size is two moves. */
+	if (unlikely(chunk == NULL || capacity_of(list->tail) - chunk->fill < POSITION_INLINE_BYTES))
+		return chunk_append(store, list, list->bytes, list->fill);
+	memcpy(chunk->bytes + chunk->fill, list->bytes, POSITION_INLINE_BYTES);
+	chunk->fill = (uint8_t)(chunk->fill + list->fill);
+	return true;
+}
+
+/* The usual case: the same file, somewhat further (a gap of at most four bytes, without a loop whose end nobody can
+ * predict). False: it is not, or there is no room. */
 static inline bool
 append_gap(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position)
 {
 	uint64_t gap = position - list->last_position;
-	uint8_t *to = list->bytes + list->fill, *end = list->bytes + POSITION_INLINE_BYTES;
+	uint32_t number = (uint32_t)gap, bytes;
+	unsigned n = (38u - (unsigned)__builtin_clz(number | 1)) / 7;
 
-	if (store->has_lengths || file != list->last_file || position <= list->last_position || position_is_empty(list))
+	if (unlikely(store->has_lengths || file != list->last_file || gap - 1 >= GAP_MAX || position_is_empty(list)))
 		return false;
-	for (; gap >= 0x80 && to < end; gap >>= 7)
-		*to++ = (uint8_t)(gap | 0x80);
-	if (to >= end)
-		return false;
-	*to++ = (uint8_t)gap;
-	list->fill = (uint8_t)(to - list->bytes);
+	if (list->fill + sizeof(bytes) > POSITION_INLINE_BYTES) {
+		if (unlikely(!spill(store, list)))
+			return false;
+		list->fill = 0;
+	}
+	bytes = (number & 0x7f) | (number & 0x3f80) << 1 | (number & 0x1fc000) << 2 | (number & 0xfe00000) << 3;
+	bytes = rte_cpu_to_le_32(bytes | (0x80808080u & ((1u << (8 * (n - 1))) - 1)));
+	memcpy(list->bytes + list->fill, &bytes, sizeof(bytes));
+	list->fill = (uint8_t)(list->fill + n);
 	list->last_position = position;
 	return true;
 }
@@ -295,11 +318,36 @@ decode(struct position_reader *r)
 	return number;
 }
 
+/* The usual entry, a gap of at most four bytes that lie together. False: it is another one. */
+static inline bool
+read_gap(struct position_reader *r)
+{
+	uint32_t bytes, last, number;
+
+	if (unlikely((size_t)(r->end - r->p) < sizeof(bytes) || r->first || r->store->has_lengths))
+		return false;
+	memcpy(&bytes, r->p, sizeof(bytes));
+	bytes = rte_le_to_cpu_32(bytes);
+	last = ~bytes & 0x80808080u;
+	if (unlikely(last == 0))
+		return false;
+	last &= 0u - last;
+	bytes &= last - 1;
+	number = (bytes & 0x7f) | (bytes & 0x7f00) >> 1 | (bytes & 0x7f0000) >> 2 | (bytes & 0x7f000000) >> 3;
+	if (unlikely(number == 0))
+		return false;
+	r->p += (unsigned)__builtin_ctz(last) / 8 + 1;
+	r->position += number;
+	return true;
+}
+
 bool
 position_read_next(struct position_reader *r)
 {
 	uint64_t gap = 0;
 
+	if (read_gap(r))
+		return true;
 	if (r->p == r->end && !next_chunk(r))
 		return false;
 	if (!r->first)

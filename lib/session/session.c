@@ -335,7 +335,7 @@ prefetch_rest(const struct session_table *t, uint32_t handle)
 void
 session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned n)
 {
-	uint32_t handle[BURST_MAX];
+	uint32_t *handle = t->hint;
 	uint8_t elsewhere[BURST_MAX];
 	unsigned n_elsewhere = 0;
 
@@ -362,6 +362,50 @@ session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned
 	for (unsigned i = 0; i < n; i++)
 		if (handle[i] != 0)
 			prefetch_rest(t, handle[i]);
+}
+
+enum { VALUES_END_BYTES = 832 }; /* of a record: what comes then are positions */
+
+/* Parsers will be called for the packet: it has payload that somebody wants and has not said to skip. */
+static inline struct attachment *
+parsed_attachment(const struct session_table *t, const struct packet *p, uint32_t handle)
+{
+	const struct session *s = &t->session[handle];
+	struct attachment *att;
+
+	if (handle == 0 || p->payload_bytes == 0 || (s->flags & SESSION_NO_PAYLOAD) != 0)
+		return NULL;
+	att = session_attachment(t, s);
+	if (att == NULL || RTE_MAX(att->skip[0], att->skip[1]) >= p->payload_bytes)
+		return NULL;
+	return att;
+}
+
+static inline void
+prefetch_values(const struct record *r)
+{
+	for (unsigned at = 0; r != NULL && at < VALUES_END_BYTES; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const uint8_t *)r + at);
+}
+
+unsigned
+session_prefetch_parsed(struct session_table *t, const struct packet *p, unsigned n, void *slot[BURST_MAX])
+{
+	struct attachment *parsed[BURST_MAX];
+	unsigned n_parsed = 0;
+
+	for (unsigned i = 0; i < n && i < BURST_MAX; i++) {
+		struct attachment *att = parsed_attachment(t, &p[i], t->hint[i]);
+
+		if (likely(att == NULL))
+			continue;
+		rte_prefetch0(&att->record);
+		slot[n_parsed] = att->slot;
+		parsed[n_parsed++] = att;
+	}
+	for (unsigned i = 0; i < n_parsed; i++)
+		prefetch_values(parsed[i]->record);
+	return n_parsed;
 }
 
 /* Keys that are not made of addresses and ports: the record has those of the first packet (PARSERS igmp, dhcp). */

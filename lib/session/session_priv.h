@@ -242,6 +242,7 @@ struct session_table {
 	struct ledger_gauge gauge;
 	bool refuse_new; /* session_refuse_new() */
 	struct session_names names;
+	uint32_t hint[BURST_MAX]; /* by packet of the burst: the handle of its session, probably; 0: none yet */
 
 	enum ready ready;
 	struct session_chunk chunk; /* READY_CHUNK */

@@ -36,8 +36,18 @@ struct segment {
 	uint8_t flags;
 	bool accurate_ecn; /* low bit of the reserved ones */
 	bool is_short;	   /* the header ends beyond the IP packet: it lies in padding */
-	struct cursor payload;
 };
+
+/* Not a part of the segment: copied from one that was just made in pieces it would wait for them, 7 ns a packet. */
+static inline struct cursor
+payload_of(const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+
+	cursor_skip(&c, p->payload_offset);
+	cursor_limit(&c, p->payload_bytes);
+	return c;
+}
 
 static bool
 segment_read(const struct packet *p, struct segment *seg)
@@ -55,9 +65,6 @@ segment_read(const struct packet *p, struct segment *seg)
 		return false;
 	seg->accurate_ecn = (offset & 1) != 0;
 	seg->is_short = p->transport_bytes < (uint32_t)(offset >> 4) * 4;
-	seg->payload = cursor_make(p->data, p->captured_bytes);
-	cursor_skip(&seg->payload, p->payload_offset);
-	cursor_limit(&seg->payload, p->payload_bytes);
 	return true;
 }
 
@@ -418,7 +425,7 @@ push(struct session_table *t, struct session *s, const struct packet *p, const s
 	struct tcp_segment segment = {.seq = seg->seq,
 				      .ack = seg->ack,
 				      .direction = (uint8_t)d,
-				      .payload = seg->payload,
+				      .payload = payload_of(p),
 				      .time_ns = p->time_ns};
 	unsigned result;
 	struct session_chunk unwanted;
@@ -443,8 +450,8 @@ push(struct session_table *t, struct session *s, const struct packet *p, const s
 static bool
 payload(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
 {
-	struct tcp_segment segment = {.seq = seg->seq, .payload = seg->payload, .direction = p->direction};
-	uint32_t size = (uint32_t)cursor_left(&seg->payload);
+	struct tcp_segment segment = {.seq = seg->seq, .payload = payload_of(p), .direction = p->direction};
+	uint32_t size = (uint32_t)cursor_left(&segment.payload);
 
 	if (unlikely((s->flags & TCP_HELD) != 0))
 		return push(t, s, p, seg);
@@ -456,21 +463,24 @@ payload(struct session_table *t, struct session *s, const struct packet *p, cons
 	}
 	if (unlikely(!tcp_in_order(s->tcp_next, true, &segment)))
 		return push(t, s, p, seg);
-	session_payload(t, s, p->direction, seg->payload, size);
-	tcp_recent_add(&session_attached(t, s)->recent, p->direction, seg->payload);
-	return session_ready(t, s, p, seg->payload);
+	session_payload(t, s, p->direction, segment.payload, size);
+	tcp_recent_add(&session_attached(t, s)->recent, p->direction, segment.payload);
+	return session_ready(t, s, p, segment.payload);
 }
 
 /* Where a direction begins of which nothing is known yet. */
 static void
-first_number(struct session_table *t, struct session *s, const struct segment *seg, unsigned d)
+first_number(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
 {
+	unsigned d = p->direction;
+	struct cursor bytes = payload_of(p);
+
 	if ((s->flags & TCP_STARTED) != 0) {
 		if (low_count(t, s, TCP_LOW_SYN_ACK) != 0)
 			return;
 		session_add_tag(t, s, "no-syn-ack");
 		s->tcp_next[d] = seg->seq;
-	} else if (t->conf->tcp.midstream && cursor_left(&seg->payload) > 0 && (seg->flags & RST) == 0) {
+	} else if (t->conf->tcp.midstream && cursor_left(&bytes) > 0 && (seg->flags & RST) == 0) {
 		if ((s->flags & TCP_MIDSTREAM) == 0)
 			COUNTER_ADD(t->counters, midstream, 1);
 		s->flags |= TCP_MIDSTREAM;
@@ -515,7 +525,7 @@ session_tcp(struct session_table *t, struct session *s, const struct packet *p)
 	if (unlikely((s->flags & TCP_STOPPED) != 0))
 		return false;
 	if (unlikely(s->tcp_next[d] == 0))
-		first_number(t, s, &seg, d);
+		first_number(t, s, p, &seg);
 	if (unlikely((s->flags & TCP_HELD) != 0) && !check_waiting(t, s, p, &seg))
 		return false;
 	if (acknowledge_fin(t, s, d, &seg))
