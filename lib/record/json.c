@@ -190,7 +190,7 @@ copy_plain(char *out, const uint8_t *p, size_t left)
 
 	while (done < left) {
 		size_t n = left - done < 32 ? left - done : 32;
-		__mmask32 valid = (__mmask32)(UINT64_MAX >> (64 - n));
+		__mmask32 valid = _bzhi_u32(UINT32_MAX, (uint32_t)n);
 		__m256i v = _mm256_maskz_loadu_epi8(valid, p + done);
 		__mmask32 hit = _mm256_mask_cmplt_epi8_mask(valid, v, blank) | _mm256_cmpeq_epi8_mask(v, quote) |
 				_mm256_cmpeq_epi8_mask(v, backslash);

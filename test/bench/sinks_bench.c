@@ -55,7 +55,8 @@ enum {
 	RING_SLOTS = 8192,
 	BURST = 32,
 	WORDS_MAX = 64,
-	/* libzmq learns of what was received half a queue (zmqHighWater) late, and refuses what it takes for too much. */
+	/* libzmq learns of what was received half a queue (zmqHighWater) late, and refuses what it takes for too much.
+	 */
 	ZMQ_UNDER_WAY_MAX = 4800,
 	PARTS = 5,
 	FORMAT_PASSES = 31,
