@@ -1,13 +1,15 @@
 /* Delivering batches: bulk requests, several at once, until every document is taken or refused.
  *
  * Documents are packed while earlier requests are under way. What the store could not take goes into new requests, of
- * only those documents, after a pause that doubles; their ids are the same, so nothing is there twice. A delivery ends
- * well or not at all: when the store does not get on for a while the error goes up, sink.c spools what comes meanwhile,
- * and offers the same documents again. Those that were taken by then are answered with 409, which is fine.
+ * only those documents, after a pause that doubles; their ids are the same, so nothing is there twice. When the store
+ * does not get on for a while the delivery ends, and the error goes up: sink.c spools what comes meanwhile, and offers
+ * the same documents again, but for the first batches, as many as are answered for whole. So outages make a delivery
+ * longer, but not by what was done before them. What was taken of other batches is answered with 409, which is fine.
  *
  * How much at once: requests grow by a fourth while they are answered quickly, up to dbBulkSize, and one more of them
- * is under way for each round that went well, up to maxESConns. A store that says 429 or 503 gets half as many, one
- * that does not answer in time also gets smaller ones, and 413 splits the request at hand. */
+ * is under way for each round that went well, up to maxESConns. A store that says 429 or 503, to a request or to more
+ * than a tenth of its documents, gets half as many, one that does not answer in time also gets smaller ones, and 413
+ * splits the request at hand. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +40,15 @@ enum {
 	CUT_EVERY_NS = 500000000, /* all requests under way fail together: that is one sign, not many */
 	ACCEPTED_LATELY_S = 60,
 	WAIT_MS = 100,
+	BATCHES_MAX = 64,
+	FULL_SHARE = 10, /* one of so many documents refused says that the store is full */
 };
 
 struct delivery {
 	struct elastic *e;
 	struct sink_batch *b;
-	unsigned n, batch, row; /* 'batch' and 'row': the next one to be packed */
+	unsigned n, batch, row;	    /* 'batch' and 'row': the next one to be packed */
+	unsigned left[BATCHES_MAX]; /* documents of each that are not answered for */
 	struct bulk *waiting;
 	struct reject_list rejects;
 	uint64_t progress_ns;
@@ -123,7 +128,9 @@ split(struct delivery *d, struct bulk *b)
 static void
 refuse(struct delivery *d, const struct bulk_item *item, int status, const char *type, const char *reason)
 {
-	if (!reject_add(&d->rejects, item->batch, item->row, status, type, reason))
+	if (reject_add(&d->rejects, item->batch, item->row, status, type, reason))
+		d->left[item->batch]--;
+	else
 		give_up(d, -ENOMEM);
 }
 
@@ -132,7 +139,7 @@ struct answered {
 	const struct bulk *bulk;
 	struct bulk *again;
 	unsigned n_taken, n_refused, n_doubles, n_again;
-	bool is_full; /* the store said that it has too much to do */
+	unsigned n_full; /* for which the store had no room */
 };
 
 static void
@@ -144,6 +151,7 @@ item_answered(unsigned i, const struct item_answer *a, void *context)
 	if (a->fate == ITEM_TAKEN) {
 		at->n_taken++;
 		at->n_doubles += a->is_double;
+		at->d->left[at->bulk->item[i].batch]--;
 		return;
 	}
 	if (a->fate == ITEM_REFUSED) {
@@ -152,7 +160,7 @@ item_answered(unsigned i, const struct item_answer *a, void *context)
 		return;
 	}
 	at->n_again++;
-	at->is_full = at->is_full || a->status == 429 || a->status >= 500;
+	at->n_full += a->status == 429 || a->status >= 500;
 	snprintf(e->why, sizeof(e->why), "%s: %d %s: %.600s", http_hosts(e->http), a->status, a->type, a->reason);
 	if (at->again == NULL)
 		at->again = bulk_get(e);
@@ -189,6 +197,8 @@ take_items(struct delivery *d, struct bulk *b, const struct http_answer *answer)
 	struct elastic *e = d->e;
 
 	if (answer_is_clean(answer->text, answer->bytes, b->n_items)) {
+		for (unsigned i = 0; i < b->n_items; i++)
+			d->left[b->item[i].batch]--;
 		note_progress(d, b->n_items);
 		send_more(e, b);
 		return true;
@@ -200,8 +210,10 @@ take_items(struct delivery *d, struct bulk *b, const struct http_answer *answer)
 	COUNTER_ADD(&e->counters, doubles, at.n_doubles);
 	COUNTER_ADD(&e->counters, again, at.n_again);
 	note_progress(d, at.n_taken + at.n_refused);
-	if (at.is_full)
+	if (at.n_full * FULL_SHARE > b->n_items)
 		send_less(e, false);
+	else
+		send_more(e, b);
 	if (at.again != NULL) {
 		at.again->attempts = at.n_taken > 0 ? 0 : b->attempts;
 		wait_again(d, at.again, true);
@@ -425,11 +437,35 @@ look_at_patience(struct delivery *d)
 		give_up(d, -ECANCELED);
 }
 
-static void
-mark_rejected(struct delivery *d)
+/* The first batches, as many as are answered for whole. */
+static unsigned
+whole_batches(const struct delivery *d)
 {
-	for (unsigned i = 0; i < d->rejects.n; i++)
-		sink_reject(&d->b[d->rejects.reject[i].batch], d->rejects.reject[i].row);
+	unsigned n = 0;
+
+	while (n < d->n && d->left[n] == 0)
+		n++;
+	return n;
+}
+
+/* Those are done, if what is refused of them gets into its file. 0 or -errno. */
+static int
+settle(struct delivery *d, unsigned n_batches)
+{
+	struct reject_list mine = {0};
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < d->rejects.n; i++)
+		if (d->rejects.reject[i].batch < n_batches && !reject_share(&mine, &d->rejects.reject[i]))
+			rc = -ENOMEM;
+	if (rc == 0)
+		rc = reject_write(d->e, &mine, d->b);
+	for (unsigned i = 0; rc == 0 && i < mine.n; i++)
+		sink_reject(&d->b[mine.reject[i].batch], mine.reject[i].row);
+	for (unsigned i = 0; rc == 0 && i < n_batches; i++)
+		d->b[i].is_done = true;
+	free(mine.reject);
+	return rc;
 }
 
 static void
@@ -450,7 +486,10 @@ int
 elastic_deliver(struct elastic *e, struct sink_batch *batches, unsigned n)
 {
 	struct delivery d = {.e = e, .b = batches, .n = n, .progress_ns = clock_monotonic_ns()};
+	int rc;
 
+	for (unsigned i = 0; i < n; i++)
+		d.left[i] = batches[i].batch->n_rows;
 	pass_packed(&d);
 	while (!is_done(&d)) {
 		unsigned wait_ms = send_some(&d);
@@ -460,10 +499,9 @@ elastic_deliver(struct elastic *e, struct sink_batch *batches, unsigned n)
 			break;
 		http_wait(e->http, wait_ms);
 	}
+	rc = settle(&d, whole_batches(&d));
 	if (d.error == 0)
-		d.error = reject_write(e, &d.rejects, batches);
-	if (d.error == 0)
-		mark_rejected(&d);
+		d.error = rc;
 	forget(&d);
 	return d.error;
 }

@@ -42,8 +42,8 @@ struct host {
 	char *url;   /* as curl wants it, without a slash at its end */
 	char *shown; /* without user and password */
 	bool is_here;
-	unsigned failures, in_flight;
-	uint64_t dead_until_ns;
+	unsigned failures, probes; /* probes: requests under way that shall tell whether it is back */
+	uint64_t dead_until_ns, answered_ns;
 };
 
 struct buffer {
@@ -58,7 +58,8 @@ struct slot {
 	struct host *host;
 	struct buffer answer, compressed;
 	struct curl_slist *headers;
-	bool too_long;
+	bool too_long, is_probe;
+	uint64_t begin_ns;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -199,7 +200,8 @@ hosts_init(struct http *h, char *why, size_t why_size)
 	return h->n_hosts > 0;
 }
 
-/* The next one that may be tried; a host that failed gets one request until it has answered. */
+/* The next one that may be tried; a host that failed gets one request until it has answered. Those from before its
+ * failure do not count: one of them may stand still for long. */
 static struct host *
 host_next(struct http *h)
 {
@@ -208,7 +210,7 @@ host_next(struct http *h)
 	for (unsigned i = 0; i < h->n_hosts; i++) {
 		struct host *host = &h->host[(h->next_host + i) % h->n_hosts];
 
-		if (host->failures > 0 && (host->dead_until_ns > now_ns || host->in_flight > 0))
+		if (host->failures > 0 && (host->dead_until_ns > now_ns || host->probes > 0))
 			continue;
 		h->next_host = (h->next_host + i + 1) % h->n_hosts;
 		return host;
@@ -216,15 +218,19 @@ host_next(struct http *h)
 	return NULL;
 }
 
+/* A request that fails while others of that time are answered has had bad luck; the host has not failed. */
 static void
-host_failed(struct http *h, struct host *host, const char *why)
+host_failed(struct http *h, const struct slot *s, const char *why)
 {
 	uint64_t most = h->n_hosts > 1 ? DEAD_MAX_MS : DEAD_ONLY_MAX_MS;
+	struct host *host = s->host;
 	uint64_t dead_ms = (uint64_t)DEAD_FIRST_MS << (host->failures < 16 ? host->failures : 16);
 
+	snprintf(h->error, sizeof(h->error), "%s: %s", host->shown, why);
+	if (host->failures == 0 && host->answered_ns > s->begin_ns)
+		return;
 	host->failures++;
 	host->dead_until_ns = clock_monotonic_ns() + (dead_ms < most ? dead_ms : most) * NS_PER_MS;
-	snprintf(h->error, sizeof(h->error), "%s: %s", host->shown, why);
 	if (host->failures == 1 && h->n_hosts > 1)
 		LOG_WARN("elastic.host", "host=\"%s\" error=\"%s\" do=\"the other hosts are used meanwhile\"",
 			 host->shown, why);
@@ -233,6 +239,7 @@ host_failed(struct http *h, struct host *host, const char *why)
 static void
 host_answered(struct http *h, struct host *host)
 {
+	host->answered_ns = clock_monotonic_ns();
 	if (host->failures > 0 && h->n_hosts > 1)
 		LOG_INFO("elastic.host", "host=\"%s\" note=\"answers again\"", host->shown);
 	host->failures = 0;
@@ -352,6 +359,7 @@ http_start(struct http *h, struct http_call *c)
 	s->host = host;
 	s->answer.bytes = 0;
 	s->too_long = false;
+	s->begin_ns = clock_monotonic_ns();
 	s->error[0] = '\0';
 	if (!set_address(s, c->path) || !buffer_reserve(&s->answer, 1))
 		return -ENOMEM;
@@ -359,7 +367,8 @@ http_start(struct http *h, struct http_call *c)
 	if (curl_multi_add_handle(h->multi, s->easy) != CURLM_OK)
 		return -ENOMEM;
 	s->call = c;
-	host->in_flight++;
+	s->is_probe = host->failures > 0;
+	host->probes += s->is_probe;
 	h->in_flight++;
 	return 0;
 }
@@ -368,7 +377,7 @@ static void
 slot_end(struct http *h, struct slot *s)
 {
 	curl_multi_remove_handle(h->multi, s->easy);
-	s->host->in_flight--;
+	s->host->probes -= s->is_probe;
 	h->in_flight--;
 	s->call = NULL;
 }
@@ -402,7 +411,7 @@ slot_done(struct http *h, struct slot *s, CURLcode code)
 
 	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (answer.error != 0)
-		host_failed(h, s->host, s->error[0] != '\0' ? s->error : curl_easy_strerror(code));
+		host_failed(h, s, s->error[0] != '\0' ? s->error : curl_easy_strerror(code));
 	else
 		host_answered(h, s->host);
 	answer.status = (int)status;

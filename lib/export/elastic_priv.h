@@ -150,6 +150,8 @@ struct reject_list {
 	unsigned n, room;
 };
 bool reject_add(struct reject_list *, uint32_t batch, uint32_t row, int status, const char *type, const char *reason);
+/* One of another list, whose text stays that list's: this one is freed by free(list.reject). */
+bool reject_share(struct reject_list *, const struct reject *);
 void reject_clear(struct reject_list *);
 /* Appends all of them to the reject file. 0 or -errno with e->why: then none is there. */
 int reject_write(struct elastic *, const struct reject_list *, const struct sink_batch *);

@@ -3,8 +3,8 @@
  * {"time":1795256738123,"index":"arkime_sessions3-261121","id":"...","status":400,"reason":"mapper_parsing_exception:
  * ...","document":{...}}
  *
- * All of one delivery are appended with one write, and only when everything else of it was taken: a delivery that fails
- * comes again as a whole, and its refused documents must not be in the file twice. */
+ * All of one delivery are appended with one write, and only those of batches of which everything else was taken: others
+ * come again as a whole, and their refused documents must not be in the file twice. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,21 +21,38 @@
 
 enum { TEXT_LIMIT_BYTES = 1 << 30 };
 
+static bool
+reserve(struct reject_list *l)
+{
+	unsigned room = l->room > 0 ? 2 * l->room : 64;
+	struct reject *grown;
+
+	if (l->n < l->room)
+		return true;
+	grown = realloc(l->reject, room * sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	l->reject = grown;
+	l->room = room;
+	return true;
+}
+
+bool
+reject_share(struct reject_list *l, const struct reject *r)
+{
+	if (!reserve(l))
+		return false;
+	l->reject[l->n++] = *r;
+	return true;
+}
+
 bool
 reject_add(struct reject_list *l, uint32_t batch, uint32_t row, int status, const char *type, const char *reason)
 {
 	char *why;
 
-	if (l->n == l->room) {
-		unsigned room = l->room > 0 ? 2 * l->room : 64;
-		struct reject *grown = realloc(l->reject, room * sizeof(*grown));
-
-		if (grown == NULL)
-			return false;
-		l->reject = grown;
-		l->room = room;
-	}
-	if (asprintf(&why, "%s%s%.*s", type, type[0] != '\0' ? ": " : "", ELASTIC_REASON_BYTES, reason) < 0)
+	if (!reserve(l) ||
+	    asprintf(&why, "%s%s%.*s", type, type[0] != '\0' ? ": " : "", ELASTIC_REASON_BYTES, reason) < 0)
 		return false;
 	l->reject[l->n++] = (struct reject){.batch = batch, .row = row, .status = status, .why = why};
 	return true;

@@ -50,10 +50,12 @@ struct export_batch {
 };
 
 /* A batch as a sink gets it: with a bit for each row, clear at first. A set bit says that the store will never take
- * this document. Bits count when write() returns 0; after an error they are cleared and the batch comes again. */
+ * this document. Bits count when write() returns 0, or has said that the batch is done; after an error they are cleared
+ * and the batch comes again. */
 struct sink_batch {
 	const struct export_batch *batch;
 	uint64_t *rejected;
+	bool is_done; /* with an error: it is answered for all the same. Counts for the first batches only */
 };
 
 static inline void
@@ -130,7 +132,8 @@ struct sink_kind {
 	void *(*create)(const struct sink_params *, char *why, size_t why_size); /* NULL: 'why' has the reason */
 	void (*destroy)(void *);
 
-	/* All or nothing: 0 answers for every document of the 'n' batches, an error for none. */
+	/* 0 answers for every document of the 'n' batches, an error for those of the first ones that are marked as
+	 * done. Those that follow come again. */
 	int (*write)(void *, struct sink_batch *, unsigned n);
 	int (*write_file)(void *, const struct export_file *); /* may be NULL */
 	/* Replaces the document of that index and id. Not repeated: what fails is lost, the next one says the same with

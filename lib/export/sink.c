@@ -253,7 +253,7 @@ present(struct sink *s, unsigned i, const struct export_batch *batch, uint64_t *
 {
 	s->view[i] = *batch;
 	s->view[i].first_sequence = sequence;
-	s->group[i] = (struct sink_batch){.batch = &s->view[i], .rejected = bits};
+	s->group[i] = (struct sink_batch){.batch = &s->view[i], .rejected = bits, .is_done = false};
 	return sequence + batch->n_rows;
 }
 
@@ -269,6 +269,19 @@ group_collect(struct sink *s)
 		sequence = present(s, i, &s->slot[(tail + i) & s->mask]->data, &s->bits[(size_t)i * s->bitmap_words],
 				   sequence);
 	return n;
+}
+
+/* How many of the first ones the sink has answered for. */
+static unsigned
+group_done(const struct sink *s, unsigned n, int rc)
+{
+	unsigned done = 0;
+
+	if (rc == 0)
+		return n;
+	while (done < n && s->group[done].is_done)
+		done++;
+	return done;
 }
 
 static unsigned
@@ -343,8 +356,9 @@ spool_group_answer(struct sink *s, const struct spool_entry *entry, unsigned n)
 	}
 }
 
+/* '*done': how many of them are answered for. */
 static int
-spool_write_batches(struct sink *s, const struct spool_entry *entry, unsigned n)
+spool_write_batches(struct sink *s, const struct spool_entry *entry, unsigned n, unsigned *done)
 {
 	uint64_t *bits, sequence = s->sequence + 1;
 	int rc;
@@ -357,18 +371,18 @@ spool_write_batches(struct sink *s, const struct spool_entry *entry, unsigned n)
 		bits += (entry[i].batch.n_rows + 63) / 64;
 	}
 	rc = s->kind->write(s->state, s->group, n);
-	if (rc == 0)
-		spool_group_answer(s, entry, n);
+	*done = group_done(s, n, rc);
+	spool_group_answer(s, entry, *done);
 	return rc;
 }
 
 static int
-spool_write_files(struct sink *s, const struct spool_entry *entry, unsigned n)
+spool_write_files(struct sink *s, const struct spool_entry *entry, unsigned n, unsigned *done)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < n && s->kind->write_file != NULL; i++)
-		rc = s->kind->write_file(s->state, &entry[i].file);
+	for (; rc == 0 && *done < n; *done += rc == 0)
+		rc = s->kind->write_file != NULL ? s->kind->write_file(s->state, &entry[*done].file) : 0;
 	return rc;
 }
 
@@ -378,6 +392,7 @@ spool_step(struct sink *s)
 {
 	struct spool_entry *entry;
 	struct spool *spool;
+	unsigned done = 0;
 	int n, rc;
 
 	if (!spool_can_go(s) || queued(s) > 0 || atomic_load(&s->abandoned) || atomic_load(&s->stopping))
@@ -386,12 +401,13 @@ spool_step(struct sink *s)
 	n = spool_read(spool, s->at_once, &entry);
 	if (n <= 0)
 		return n;
-	rc = entry[0].is_file ? spool_write_files(s, entry, (unsigned)n) : spool_write_batches(s, entry, (unsigned)n);
-	if (rc < 0)
-		return rc;
-	s->dirty = true;
-	spool_consume(spool);
-	return 1;
+	rc = entry[0].is_file ? spool_write_files(s, entry, (unsigned)n, &done)
+			      : spool_write_batches(s, entry, (unsigned)n, &done);
+	if (done > 0) {
+		s->dirty = true;
+		spool_consume(spool, done);
+	}
+	return rc < 0 ? rc : 1;
 }
 
 /* ---- Into the spool, from here */
@@ -478,17 +494,17 @@ batch_step(struct sink *s)
 {
 	unsigned n = group_collect(s);
 	bool abandoned = atomic_load(&s->abandoned);
+	unsigned done;
 	int rc = 0;
 
 	if (n == 0 || (s->spool != NULL && abandoned))
 		return 0;
 	if (!abandoned)
 		rc = s->kind->write(s->state, s->group, n);
-	if (rc < 0)
-		return rc;
-	s->dirty = true;
-	group_answer(s, n, abandoned);
-	return 1;
+	done = group_done(s, n, rc);
+	s->dirty = s->dirty || done > 0;
+	group_answer(s, done, abandoned);
+	return rc < 0 ? rc : 1;
 }
 
 /* Tried once: a store that fails says so by its other writes, and newer numbers will come. */

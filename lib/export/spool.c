@@ -487,8 +487,8 @@ read_window(struct spool_window *w, const struct spool_index *index, int fd)
 
 		if ((size_t)got < index[i].offset - index[0].offset + index[i].bytes ||
 		    !spool_entry_is_whole(bytes, index[i].bytes) ||
-		    !spool_decode(bytes, index[i].bytes, &w->row[rows], out) || out->is_file != index[i].is_file ||
-		    (!out->is_file && out->batch.n_rows != index[i].n_rows))
+		    !spool_decode(bytes, index[i].bytes, &w->row[rows], index[i].n_rows, out) ||
+		    out->is_file != index[i].is_file || (!out->is_file && out->batch.n_rows != index[i].n_rows))
 			return (int)i;
 		out->ticket = index[i].ticket;
 		rows += index[i].n_rows;
@@ -569,10 +569,11 @@ spool_read(struct spool *s, unsigned max, struct spool_entry **out)
 	return rc;
 }
 
+/* The entries before 'n' of the segment are answered for. */
 static void
-note_position(const struct spool *s, const struct spool_segment *segment)
+note_position(const struct spool *s, const struct spool_segment *segment, unsigned n)
 {
-	const struct spool_index *last = &segment->entry[segment->taken - 1];
+	const struct spool_index *last = &segment->entry[n - 1];
 	struct spool_position p = {.number = segment->number, .offset = (uint64_t)last->offset + last->bytes};
 
 	spool_position_seal(&p);
@@ -582,20 +583,27 @@ note_position(const struct spool *s, const struct spool_segment *segment)
 }
 
 void
-spool_consume(struct spool *s)
+spool_consume(struct spool *s, unsigned n)
 {
 	struct spool_window *w = &s->window;
 	struct spool_segment *segment = w->segment;
+	unsigned first;
 
-	if (segment == NULL)
+	if (segment == NULL || n == 0)
 		return;
 	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < w->n; i++)
-		count_out(s, segment, &segment->entry[segment->taken - w->n + i]);
+	first = segment->taken - w->n;
+	n = RTE_MIN(n, w->n);
+	for (unsigned i = 0; i < n; i++)
+		count_out(s, segment, &segment->entry[first + i]);
 	if (!segment->is_gone)
-		note_position(s, segment);
-	window_release(s);
-	(void)first_with_entries(s);
+		note_position(s, segment, first + n);
+	w->n -= n;
+	memmove(w->entry, w->entry + n, w->n * sizeof(w->entry[0]));
+	if (w->n == 0) {
+		window_release(s);
+		(void)first_with_entries(s);
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 

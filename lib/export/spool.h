@@ -79,8 +79,8 @@ int spool_sync(struct spool *); /* what was appended survives the loss of the ma
 /* The oldest entries, all files documents or all batches, at most 'max' of them; the same ones again until
  * spool_consume(). Returns how many, 0: empty, or -errno: they cannot be read now. */
 int spool_read(struct spool *, unsigned max, struct spool_entry **);
-/* Those of the last spool_read() have been answered. The tickets are the caller's again. */
-void spool_consume(struct spool *);
+/* The first 'n' of the last spool_read() have been answered. Their tickets are the caller's again. */
+void spool_consume(struct spool *, unsigned n);
 
 uint64_t spool_entries(const struct spool *); /* inside, those read and not consumed included */
 uint64_t spool_file_entries(const struct spool *);

@@ -20,7 +20,6 @@
 #endif
 
 enum {
-	FIXED_ROW_BYTES = 2 * 4 + 5 * 8 + 2 * 2 + 2 + 4 + 32,
 	CHECKSUM_OFFSET = offsetof(struct spool_entry_header, checksum),
 };
 
@@ -91,7 +90,7 @@ static bool
 put_row(struct spool_scratch *s, const struct export_row *row)
 {
 	const char *text[] = {row->id, row->index_period, row->community_id, row->protocols};
-	size_t length[4], all = FIXED_ROW_BYTES;
+	size_t length[4], all = SPOOL_ROW_BYTES_MIN;
 
 	for (unsigned i = 0; i < 4; i++)
 		all += length[i] = strlen(text[i]);
@@ -278,7 +277,7 @@ decode_file(struct cursor in, struct spool_entry *out)
 }
 
 bool
-spool_decode(const uint8_t *bytes, size_t size, struct export_row *row, struct spool_entry *out)
+spool_decode(const uint8_t *bytes, size_t size, struct export_row *row, uint32_t max_rows, struct spool_entry *out)
 {
 	struct cursor in = cursor_make(bytes, size);
 	struct spool_entry_header header;
@@ -288,7 +287,7 @@ spool_decode(const uint8_t *bytes, size_t size, struct export_row *row, struct s
 		return false;
 	memcpy(&header, head, sizeof(header));
 	if (header.kind == SPOOL_BATCH)
-		return decode_batch(in, header.n_rows, row, out);
+		return header.n_rows <= max_rows && decode_batch(in, header.n_rows, row, out);
 	return header.kind == SPOOL_FILE && decode_file(in, out);
 }
 

@@ -204,7 +204,7 @@ scan_entry(struct spool_segment *segment, int fd, uint64_t offset, uint64_t size
 		return 0;
 	bytes = header.payload_bytes + sizeof(header);
 	if (header.magic != SPOOL_ENTRY_MAGIC || header.payload_bytes > SPOOL_ENTRY_BYTES_MAX ||
-	    bytes > size - offset || header.n_rows > header.payload_bytes ||
+	    bytes > size - offset || header.n_rows > header.payload_bytes / SPOOL_ROW_BYTES_MIN ||
 	    (header.kind != SPOOL_BATCH && header.kind != SPOOL_FILE))
 		return 0;
 	if (verify && !checksum_is_good(fd, offset, bytes))

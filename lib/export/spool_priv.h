@@ -18,6 +18,7 @@ enum {
 	SPOOL_VERSION = 1,
 	SPOOL_BYTE_ORDER = 0x01020304,
 	SPOOL_READ_BYTES = 16 << 20, /* taken into memory at once, one entry at least */
+	SPOOL_ROW_BYTES_MIN = 2 * 4 + 5 * 8 + 2 * 2 + 2 + 4 + 32,
 	SPOOL_ENTRY_BYTES_MAX = EXPORT_DOCUMENT_BYTES_MAX + (64 << 20),
 };
 
@@ -105,8 +106,10 @@ int spool_encode_batch(struct spool_scratch *, const struct export_batch *);
 int spool_encode_file(struct spool_scratch *, const struct export_file *);
 /* True: these bytes are an entry as it was written. */
 bool spool_entry_is_whole(const uint8_t *bytes, size_t size);
-/* Into out; 'row' has room for header.n_rows. False: what is said contradicts itself. */
-bool spool_decode(const uint8_t *bytes, size_t size, struct export_row *row, struct spool_entry *out);
+/* Into out; 'row' has room for 'max_rows'. False: what is said contradicts itself, or there are more: the file may have
+ * been changed since its entries were counted. */
+bool spool_decode(const uint8_t *bytes, size_t size, struct export_row *row, uint32_t max_rows,
+		  struct spool_entry *out);
 uint32_t spool_checksum(const void *bytes, size_t size, uint32_t so_far);
 void spool_position_seal(struct spool_position *);
 bool spool_position_is_good(const struct spool_position *);

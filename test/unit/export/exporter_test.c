@@ -14,7 +14,7 @@
 COUNTER(test_emitted, "test.export.emitted", "records that the exporter's tests pushed", LEDGER_RECORDS, LEDGER_IN);
 
 /* Two kinds of sinks that do as they are told. */
-enum stall_mode { STALL_RUN, STALL_STAND, STALL_FAIL };
+enum stall_mode { STALL_RUN, STALL_STAND, STALL_FAIL, STALL_PART };
 enum { SEQUENCES_MAX = 1 << 16, RING_SLOTS = 256, WAIT_S = 60 };
 
 struct stall {
@@ -71,6 +71,13 @@ stall_write(void *state, struct sink_batch *b, unsigned n)
 		return -EIO;
 	}
 	for (unsigned i = 0; i < n; i++) {
+		/* Only the first batch of each call; what is marked behind one that is not done means nothing. */
+		if (s->mode == STALL_PART && i > 0) {
+			b[n - 1].is_done = n > 2;
+			s->failures++;
+			return -EIO;
+		}
+		b[i].is_done = true;
 		for (unsigned r = 0; r < b[i].batch->n_rows; r++) {
 			uint64_t sequence = b[i].batch->first_sequence + r;
 
@@ -994,6 +1001,33 @@ TEST(a_dead_sink_slows_neither_the_exporter_nor_other_sinks_and_gets_everything_
 	EXPECT_EQ(counters_total("export.acknowledged"), 2000);
 	EXPECT_EQ(ledger_losses(), 0);
 	rig_stop(&r);
+}
+
+TEST(a_sink_that_fails_may_have_answered_for_the_first_batches)
+{
+	const char *spooled[] = {SPOOLED_SINKS, NULL};
+	const char *queued[] = {"sinks=stall;stall2", "spool=never", "exportBatches=64", "exportBatchBytes=32768",
+				NULL};
+	struct rig r;
+
+	for (unsigned i = 0; i < 2; i++) {
+		REQUIRE(rig_start(&r, i == 0 ? spooled : queued, 8192));
+		stall[0].mode = STALL_FAIL;
+		stall[0].reject_every = 7;
+		for (unsigned pushed = 0; pushed < 1000; pushed += 100) {
+			rig_push(&r, 100, 0);
+			REQUIRE(rig_take_in(&r));
+		}
+		stall[0].mode = STALL_PART;
+		EXPECT(rig_drain(&r));
+		EXPECT(stall[0].failures > 1);
+		EXPECT_EQ(stall[0].documents, 1000);
+		EXPECT(seen_once(&stall[0], 1000));
+		EXPECT(numbers_once(&stall[0], 1, 1000));
+		EXPECT_EQ(counters_total("export.rejected"), 1000 / 7);
+		EXPECT_EQ(counters_total("export.acknowledged"), 1000 - 1000 / 7);
+		rig_stop(&r);
+	}
 }
 
 TEST(what_two_spools_hold_is_counted_once)

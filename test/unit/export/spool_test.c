@@ -3,7 +3,7 @@
 #include <sys/wait.h>
 
 #include "export_fixture.h"
-#include "spool.h"
+#include "spool_priv.h"
 
 struct rig {
 	char folder[64];
@@ -86,7 +86,7 @@ drain(struct spool *s, uint64_t first, unsigned n)
 		if (!is_batch(e, first + (uint64_t)done * n, n))
 			return done;
 		done++;
-		spool_consume(s);
+		spool_consume(s, 1);
 	}
 	return done;
 }
@@ -123,7 +123,7 @@ TEST(what_goes_in_comes_out_in_order_with_all_its_columns)
 		EXPECT(is_batch(&e[i], 1 + i * 100, 100));
 	EXPECT_EQ(spool_read(r.spool, 8, &e), 3); /* the same, until they are answered */
 	EXPECT(is_batch(&e[2], 201, 100));
-	spool_consume(r.spool);
+	spool_consume(r.spool, SPOOL_READ_MAX);
 	EXPECT_EQ(drain(r.spool, 301, 100), 17);
 	EXPECT_EQ(spool_entries(r.spool), 0);
 	spool_numbers(r.spool, &n);
@@ -136,6 +136,59 @@ TEST(what_goes_in_comes_out_in_order_with_all_its_columns)
 	rig_fini(&r);
 }
 
+TEST(of_what_was_read_some_may_be_answered_before_the_rest)
+{
+	struct spool_numbers n;
+	struct spool_entry *e;
+	struct rig r;
+
+	REQUIRE(rig_init(&r));
+	for (unsigned i = 0; i < 10; i++)
+		EXPECT_EQ(append(r.spool, 1 + i * 10, 10), 0);
+	REQUIRE(spool_read(r.spool, 8, &e) == 8);
+	spool_consume(r.spool, 0);
+	spool_consume(r.spool, 3);
+	spool_numbers(r.spool, &n);
+	EXPECT_EQ(n.documents, 70);
+	EXPECT_EQ(spool_entries(r.spool), 7);
+	REQUIRE(spool_read(r.spool, 8, &e) == 5);
+	for (unsigned i = 0; i < 5; i++)
+		EXPECT(is_batch(&e[i], 31 + i * 10, 10));
+	spool_consume(r.spool, 1);
+	rig_close(&r);
+
+	REQUIRE(rig_open(&r, 64 << 20));
+	EXPECT_EQ(drain(r.spool, 41, 10), 6);
+	EXPECT_EQ(r.lost, 0);
+	rig_fini(&r);
+}
+
+/* Whoever may write to the folder may have changed a segment since its entries were counted. */
+TEST(an_entry_with_more_rows_than_there_is_room_for_is_refused)
+{
+	struct spool_scratch scratch = {0};
+	struct made *m = made_batch(1, 20);
+	struct export_row row[20];
+	struct spool_entry out;
+	uint8_t *bytes;
+	size_t size;
+
+	REQUIRE(m != NULL && spool_encode_batch(&scratch, &m->batch) == 0);
+	size = scratch.used + m->batch.text_bytes;
+	bytes = malloc(size);
+	REQUIRE(bytes != NULL);
+	memcpy(bytes, scratch.bytes, scratch.used);
+	memcpy(bytes + scratch.used, m->batch.text, m->batch.text_bytes);
+	EXPECT(spool_decode(bytes, size, row, 20, &out));
+	EXPECT_EQ(out.batch.n_rows, 20);
+	memset(row, 0x5a, sizeof(row));
+	EXPECT(!spool_decode(bytes, size, row, 19, &out));
+	EXPECT_EQ(row[0].json_bytes, 0x5a5a5a5a);
+	free(bytes);
+	free(scratch.bytes);
+	made_free(m);
+}
+
 TEST(the_next_run_goes_on_where_this_one_ended)
 {
 	struct rig r;
@@ -146,7 +199,7 @@ TEST(the_next_run_goes_on_where_this_one_ended)
 	for (unsigned i = 0; i < 10; i++)
 		EXPECT_EQ(append(r.spool, 1 + i * 10, 10), 0);
 	REQUIRE(spool_read(r.spool, 4, &e) == 4);
-	spool_consume(r.spool);
+	spool_consume(r.spool, SPOOL_READ_MAX);
 	REQUIRE(spool_read(r.spool, 2, &e) == 2); /* not answered */
 	rig_close(&r);
 
@@ -221,7 +274,7 @@ TEST(a_damaged_entry_is_lost_and_counted_and_the_others_are_not)
 	close(fd);
 	REQUIRE(spool_read(r.spool, 5, &e) == 2);
 	EXPECT(is_batch(&e[1], 5, 4));
-	spool_consume(r.spool);
+	spool_consume(r.spool, SPOOL_READ_MAX);
 	EXPECT_EQ(drain(r.spool, 13, 4), 2);
 	EXPECT_EQ(r.lost, 4);
 	spool_numbers(r.spool, &n);
@@ -251,7 +304,7 @@ TEST(a_full_spool_drops_its_oldest_segment_but_not_what_the_reader_holds)
 	EXPECT(r.lost > 0 && r.lost % ROWS == 0);
 	EXPECT_EQ(n.documents + r.lost, (uint64_t)BATCHES * ROWS);
 	EXPECT(is_batch(&e[0], 1, ROWS)); /* still there */
-	spool_consume(r.spool);
+	spool_consume(r.spool, SPOOL_READ_MAX);
 	first = 1 + ROWS + r.lost;
 	EXPECT_EQ(drain(r.spool, first, ROWS), BATCHES - 1 - r.lost / ROWS);
 	EXPECT_EQ(spool_entries(r.spool), 0);
@@ -282,12 +335,12 @@ TEST(files_documents_keep_their_place_and_all_they_say)
 	EXPECT_EQ(append(r.spool, 5, 4), 0);
 	EXPECT_EQ(spool_file_entries(r.spool), 1);
 	REQUIRE(spool_read(r.spool, 8, &e) == 1);
-	spool_consume(r.spool);
+	spool_consume(r.spool, SPOOL_READ_MAX);
 	REQUIRE(spool_read(r.spool, 8, &e) == 1 && e[0].is_file);
 	EXPECT_STR(e[0].file.name, file.name);
 	e[0].file.name = file.name;
 	EXPECT(memcmp(&e[0].file, &file, sizeof(file)) == 0);
-	spool_consume(r.spool);
+	spool_consume(r.spool, SPOOL_READ_MAX);
 	EXPECT_EQ(spool_file_entries(r.spool), 0);
 	EXPECT_EQ(drain(r.spool, 5, 4), 1);
 	rig_fini(&r);
@@ -311,7 +364,7 @@ TEST(a_second_process_has_a_folder_of_its_own_and_takes_over_what_dead_ones_left
 		struct spool_entry *e;
 
 		REQUIRE(spool_read(second.spool, 1, &e) == 1);
-		spool_consume(second.spool);
+		spool_consume(second.spool, SPOOL_READ_MAX);
 	}
 	rig_close(&second);
 	rig_close(&r);
@@ -323,7 +376,7 @@ TEST(a_second_process_has_a_folder_of_its_own_and_takes_over_what_dead_ones_left
 		struct spool_entry *e;
 
 		REQUIRE(spool_read(r.spool, 1, &e) == 1 && is_batch(e, 1, 4));
-		spool_consume(r.spool);
+		spool_consume(r.spool, SPOOL_READ_MAX);
 	}
 	EXPECT_EQ(drain(r.spool, 9, 4), 1);
 	rig_fini(&r);
