@@ -199,6 +199,7 @@ with_fields(struct db_arguments *a, const struct conf *conf, const char *command
 	a->admin.conf = conf;
 	a->admin.document = &document;
 	code = run_command(a, command);
+	a->admin.document = NULL;
 	parsers_destroy(parsers);
 	return code;
 }

@@ -143,7 +143,7 @@ doctor_nics(struct doctor *d)
 void
 doctor_interfaces(struct doctor *d, const struct interfaces *all)
 {
-	char why[1024], todo[128];
+	char why[1024], todo[sizeof(all->item[0].name) + 32];
 
 	for (unsigned i = 0; i < all->n; i++) {
 		const struct interface *in = &all->item[i];

@@ -47,7 +47,7 @@ merge_mbufs(const struct sensor *s)
 	for (unsigned i = 0; i < s->n_pools; i++)
 		if (s->pool[i].n_mbufs < least)
 			least = s->pool[i].n_mbufs;
-	return least / 2 / s->n_workers;
+	return least / 2 / RTE_MAX(s->n_workers, 1u);
 }
 
 enum exit_code

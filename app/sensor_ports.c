@@ -223,7 +223,7 @@ sensor_assign_queues(struct sensor *s)
 		for (uint16_t queue = 0; queue < s->port[port].n_queues; queue++) {
 			/* Ports with fewer queues than workers begin at different ones. */
 			unsigned first = s->port[port].n_queues < s->n_workers ? port : 0;
-			unsigned worker = sensor_is_files(s) ? 0 : (first + queue) % s->n_workers;
+			unsigned worker = sensor_is_files(s) ? 0 : (first + queue) % RTE_MAX(s->n_workers, 1u);
 
 			if (worker_add_queue(s->worker[worker], &s->port[port], queue) != 0)
 				return environment_error("ports", "too many queues for one worker");

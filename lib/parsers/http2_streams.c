@@ -36,7 +36,7 @@ grow(struct shrike_ctx *ctx, struct http2_streams *s)
 	bigger = shrike_alloc(ctx, room * sizeof(*bigger));
 	if (bigger == NULL)
 		return false;
-	if (s->room > 0)
+	if (s->stream != NULL)
 		memcpy(bigger, s->stream, s->room * sizeof(*bigger));
 	shrike_free(ctx, s->stream);
 	s->stream = bigger;

@@ -241,9 +241,10 @@ resolve_call(const struct building *b, const char *name, struct call_list *list)
 static bool
 resolve_calls(const struct building *b, struct parser_entry *entry)
 {
-	const char *const *calls = entry->parser->calls;
+	static const char *const none[] = {NULL};
+	const char *const *calls = entry->parser->calls != NULL ? entry->parser->calls : none;
 
-	while (calls != NULL && calls[entry->n_calls] != NULL)
+	while (calls[entry->n_calls] != NULL)
 		entry->n_calls++;
 	entry->call = calloc(entry->n_calls + 1, sizeof(entry->call[0]));
 	if (entry->call == NULL)

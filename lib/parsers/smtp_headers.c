@@ -107,7 +107,7 @@ received_host(struct shrike_ctx *ctx, struct cursor *in)
 		length++;
 	host = cursor_sub(&rest, length);
 	*in = rest;
-	if (memchr(host.p, '@', cursor_left(&host)) != NULL)
+	if (length > 0 && memchr(host.p, '@', length) != NULL)
 		(void)up_to(&host, '@');
 	emit_lower(ctx, F_HOST, &host);
 }

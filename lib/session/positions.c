@@ -32,7 +32,7 @@ struct chunk {
 static uint32_t
 order_bytes(uint32_t order)
 {
-	return (uint32_t)CHUNK_BYTES_MIN << order;
+	return (uint32_t)CHUNK_BYTES_MIN << order % POSITION_ORDERS;
 }
 
 static uint32_t

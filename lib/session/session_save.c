@@ -80,9 +80,9 @@ session_endpoints(const struct session_table *t, const struct session *s, uint8_
 	if (!has_endpoints(t, s))
 		return;
 	for (unsigned i = 0; i < 2; i++) {
-		const struct attachment *att = session_attachment(t, s);
-
 		if ((s->flags & SESSION_ENDPOINTS) != 0) {
+			const struct attachment *att = session_attached(t, s);
+
 			memcpy(address[i], att->address[i], 16);
 			port[i] = att->port[i];
 			continue;

@@ -62,7 +62,7 @@ directory_mode(const struct writer *w)
 static bool
 directory_add(struct writer *w, const char *item, char *why, size_t why_size)
 {
-	char path[PATH_MAX], *absolute;
+	char path[PATH_MAX], *absolute = NULL;
 	struct stat st;
 	int error;
 
@@ -71,13 +71,15 @@ directory_add(struct writer *w, const char *item, char *why, size_t why_size)
 		return false;
 	}
 	error = make_directories(path, directory_mode(w));
-	absolute = error == 0 ? realpath(path, NULL) : NULL;
-	if (error == 0 && absolute == NULL)
-		error = -errno;
-	if (error == 0 && (stat(absolute, &st) != 0 || !S_ISDIR(st.st_mode)))
-		error = -ENOTDIR;
-	if (error == 0 && access(absolute, W_OK | X_OK) != 0)
-		error = -errno;
+	if (error == 0) {
+		absolute = realpath(path, NULL);
+		if (absolute == NULL)
+			error = -errno;
+		else if (stat(absolute, &st) != 0 || !S_ISDIR(st.st_mode))
+			error = -ENOTDIR;
+		else if (access(absolute, W_OK | X_OK) != 0)
+			error = -errno;
+	}
 	if (error != 0) {
 		snprintf(why, why_size, "pcapDir: cannot write to %s: %s; create it for this user, or set pcapDir",
 			 item, strerror(-error));

@@ -298,7 +298,7 @@ writer_poll(struct writer *w)
 			atomic_store(&w->busy, true);
 		for (unsigned i = 0; i < w->n_workers; i++)
 			work += poll_lane(w, &w->lane[(w->next_lane + i) % w->n_workers]);
-		w->next_lane = (w->next_lane + 1) % w->n_workers;
+		w->next_lane = w->next_lane + 1 < w->n_workers ? w->next_lane + 1 : 0;
 		if (w->disk != NULL)
 			writer_disk_submit(w->disk);
 		work += writer_blocks_share(w);
