@@ -178,7 +178,11 @@ hosts_init(struct http *h, char *why, size_t why_size)
 	const char *p = h->conf.urls + strspn(h->conf.urls, separators);
 
 	h->host = calloc(HTTP_HOSTS_MAX, sizeof(*h->host));
-	for (; h->host != NULL && *p != '\0'; p += strspn(p, separators)) {
+	if (h->host == NULL) {
+		snprintf(why, why_size, "out of memory");
+		return false;
+	}
+	for (; *p != '\0'; p += strspn(p, separators)) {
 		size_t length = strcspn(p, separators);
 
 		if (length > HTTP_URL_MAX || h->n_hosts == HTTP_HOSTS_MAX) {

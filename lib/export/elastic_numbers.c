@@ -99,7 +99,7 @@ sequence_request(struct elastic *e, const char *method, const char *more, json_t
 static int64_t
 sequence_version(struct elastic *e)
 {
-	json_t *answer, *version;
+	json_t *answer = NULL, *version; /* of a name that is too long nobody is asked */
 	int status = sequence_request(e, "GET", "", &answer);
 	int64_t out = FIRST_VERSION;
 

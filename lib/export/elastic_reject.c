@@ -105,10 +105,13 @@ append(const char *path, const char *text, size_t bytes)
 	if (fd < 0)
 		return -errno;
 	/* Other processes append to it too, and what is cut off below must be ours. */
-	if (flock(fd, LOCK_EX) != 0 || fstat(fd, &before) != 0)
+	if (flock(fd, LOCK_EX) != 0 || fstat(fd, &before) != 0) {
 		error = errno;
-	n = error == 0 ? write(fd, text, bytes) : -1;
-	if (n < 0 && error == 0)
+		close(fd);
+		return -error;
+	}
+	n = write(fd, text, bytes);
+	if (n < 0)
 		error = errno;
 	if (n >= 0 && (size_t)n < bytes) {
 		error = ENOSPC;

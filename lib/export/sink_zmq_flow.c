@@ -28,23 +28,29 @@ hash(const struct tap_flow *f)
 	return (unsigned)(h >> 32) % ZMQ_FLOW_CACHE;
 }
 
+/* The same session, whichever side says something. */
+static bool
+is_same(const struct tap_flow *a, const struct tap_flow *b)
+{
+	return a->first_ns == b->first_ns && memcmp(a->address, b->address, sizeof(a->address)) == 0 &&
+	       memcmp(a->port, b->port, sizeof(a->port)) == 0 && a->ip_protocol == b->ip_protocol;
+}
+
 /* Its digest costs more than all else that is said here, and chunks of one session follow each other. */
 static const char *
 flow_id(struct zmq_sink *z, const struct tap_flow *f)
 {
-	struct tap_flow key = *f;
 	struct zmq_flow_name *name = &z->flow[hash(f)];
 	struct record_summary s = {.has_community_id = true,
 				   .ip_version = (uint8_t)ip_version(f),
 				   .ip_protocol = f->ip_protocol,
 				   .port = {f->port[0], f->port[1]}};
 
-	key.direction = 0;
-	if (name->is_set && memcmp(&name->flow, &key, sizeof(key)) == 0)
+	if (name->is_set && is_same(&name->flow, f))
 		return name->community_id;
 	memcpy(s.address, f->address, sizeof(s.address));
 	community_id(&s, name->community_id);
-	name->flow = key;
+	name->flow = *f;
 	name->is_set = true;
 	return name->community_id;
 }

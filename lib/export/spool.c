@@ -528,7 +528,7 @@ static int
 fill_window(struct spool *s, unsigned max)
 {
 	struct spool_window *w = &s->window;
-	struct spool_index index[SPOOL_READ_MAX];
+	struct spool_index index[SPOOL_READ_MAX] = {0};
 	struct spool_segment *segment;
 	int good, fd;
 

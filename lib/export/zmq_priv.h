@@ -45,7 +45,7 @@ struct zmq_topic {
 };
 
 struct zmq_flow_name {
-	struct tap_flow flow; /* direction 0 */
+	struct tap_flow flow; /* of either direction */
 	bool is_set;
 	char community_id[COMMUNITY_ID_BYTES];
 };
