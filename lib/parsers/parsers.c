@@ -249,7 +249,7 @@ resolve_calls(const struct building *b, struct parser_entry *entry)
 	entry->call = calloc(entry->n_calls + 1, sizeof(entry->call[0]));
 	if (entry->call == NULL)
 		return false;
-	for (unsigned i = 0; i < entry->n_calls; i++)
+	for (unsigned i = 0; calls[i] != NULL; i++)
 		if (!resolve_call(b, calls[i], &entry->call[i]))
 			return false;
 	return true;

@@ -240,7 +240,8 @@ handle(struct writer *w, const struct writer_handover *h)
 		file_open(w, h->file);
 		break;
 	case WRITER_BLOCK:
-		take_block(w, h->file, b);
+		if (b != NULL)
+			take_block(w, h->file, b);
 		break;
 	case WRITER_ABANDON:
 		abandon(w, h->file, b);
