@@ -179,9 +179,11 @@ syn(struct session_table *t, struct session *s, const struct packet *p, const st
 	}
 	/* What was picked up in the middle was another connection. */
 	if (s->tcp_next[d] == 0 || (s->flags & TCP_SYNCHRONISED) == TCP_MIDSTREAM) {
+		struct attachment *att = session_attachment(t, s);
+
 		s->tcp_next[d] = seg->seq + 1;
-		if (session_attachment(t, s) != NULL)
-			tcp_recent_forget(&session_attached(t, s)->recent, d);
+		if (att != NULL)
+			tcp_recent_forget(&att->recent, d);
 	}
 	s->flags |= TCP_STARTED;
 }
