@@ -11,12 +11,22 @@
 
 enum {
 	ADDRESSES_MAX = 2000,
+	LINE_BYTES = 64,
 	FIRST_ENTRIES = 256,
 	FIELD_ROOM = 64, /* a count, brackets and commas */
 	/* A number, or an address and what is not known of it; quotes, a comma, and what is written beyond a text. */
 	VALUE_ROOM = 64 + JSON_STR_BYTES(0),
 	PROTOCOL_ROOM = 64,
 };
+
+/* What is read for every value begins a cache line. */
+static void *
+alloc_lines(struct arena *arena, size_t size)
+{
+	char *bytes = arena_alloc(arena, size + LINE_BYTES);
+
+	return bytes != NULL ? bytes + LINE_BYTES - (uintptr_t)bytes % LINE_BYTES : NULL;
+}
 
 static struct key_text
 make_key(struct arena *arena, const char *before, const char *name, size_t length, const char *after)
@@ -34,7 +44,7 @@ static struct key_text
 make_alone(struct arena *arena, const struct field_text *t, const char *tail, const char *count_end)
 {
 	size_t length = strlen(tail), size = 2 * length + 32;
-	char *text = arena_alloc(arena, size > LONG_KEY_BYTES ? size : LONG_KEY_BYTES);
+	char *text = alloc_lines(arena, size > LONG_KEY_BYTES ? size : LONG_KEY_BYTES);
 	int n = 0;
 
 	if (text != NULL && count_end != NULL)
@@ -104,7 +114,7 @@ int
 fields_text_create(struct formatter *f)
 {
 	f->n_fields = fields_count();
-	f->field_text = arena_alloc(f->texts, (f->n_fields + 1) * sizeof(f->field_text[0]));
+	f->field_text = alloc_lines(f->texts, (f->n_fields + 1) * sizeof(f->field_text[0]));
 	f->values = arena_alloc(f->texts, (f->n_fields + 1) * sizeof(f->values[0]));
 	f->touched = arena_alloc(f->texts, (f->n_fields / 64 + 1) * sizeof(f->touched[0]));
 	if (f->field_text == NULL || f->values == NULL || f->touched == NULL)
@@ -369,6 +379,32 @@ is_protocol(const struct value_head *head, const char *name, size_t length)
 	return !head->more && head->size == length && memcmp(value_data(head), name, length) == 0;
 }
 
+/* The session's own protocol with quotes and a comma, and how long it is without: a session's is mostly that of the
+ * session before. */
+static size_t
+take_first_protocol(struct formatter *f, const char *first)
+{
+	size_t length;
+
+	if (__builtin_expect(first == f->first_protocol, 1))
+		return f->first_size > 0 ? f->first_size - 3U : strlen(first);
+	f->first_protocol = first;
+	length = strlen(first);
+	f->first_size = 0;
+	if (length + 3 < sizeof(f->first_text))
+		f->first_size = (uint16_t)snprintf(f->first_text, sizeof(f->first_text), "\"%s\",", first);
+	return length;
+}
+
+static inline char *
+put_first_protocol(const struct formatter *f, char *p, const char *first, size_t length)
+{
+	if (f->first_size == 0)
+		return JSON_PUT(json_put_bytes(JSON_PUT(p, "\""), first, length), "\",");
+	memcpy(p, f->first_text, sizeof(f->first_text));
+	return p + f->first_size;
+}
+
 /* The session's own protocol first, and not twice. */
 static char *
 put_protocols(struct formatter *f, char *p)
@@ -376,7 +412,7 @@ put_protocols(struct formatter *f, char *p)
 	const char *first = f->record->summary.protocol;
 	const struct field_text *t = &f->field_text[f->protocol];
 	uint32_t begin = f->values[f->protocol].first, n = first != NULL;
-	size_t length = first != NULL ? strlen(first) : 0;
+	size_t length = first != NULL ? take_first_protocol(f, first) : 0;
 
 	for (uint32_t i = begin; i != 0; i = f->entry[i].next)
 		n += first == NULL || !is_protocol(f->entry[i].head, first, length);
@@ -384,7 +420,7 @@ put_protocols(struct formatter *f, char *p)
 		return p;
 	p = JSON_PUT(put_key(put_count(p, t, n), &t->name), "[");
 	if (first != NULL)
-		p = JSON_PUT(json_put_bytes(JSON_PUT(p, "\""), first, length), "\",");
+		p = put_first_protocol(f, p, first, length);
 	for (uint32_t i = begin; i != 0; i = f->entry[i].next)
 		if (first == NULL || !is_protocol(f->entry[i].head, first, length))
 			p = put_value(f, p, f->entry[i].head);

@@ -57,6 +57,10 @@ struct formatter {
 	uint8_t *long_text;    /* RECORD_VALUE_BYTES_MAX */
 	field_id mac[2], vlan, protocol;
 
+	const char *first_protocol; /* of the last record that had one, with quotes and comma */
+	uint16_t first_size;	    /* 0: it is too long for that */
+	char first_text[32];
+
 	uint64_t ms_upper; /* all but eight digits of a time, and their text; UINT64_MAX: none yet */
 	unsigned ms_upper_size;
 	char ms_upper_text[8];
