@@ -132,22 +132,21 @@ make(const struct sensor *s, const struct conf *conf, struct fresh *fresh, FILE 
 
 /* ---- Replacing */
 
-/* Only rcu's own queue can refuse, when others have filled it since make() looked. Then what was swapped stays so. */
+/* Only rcu's own queue can refuse, when others have filled it since make() looked; then nothing has changed. */
 static bool
 replace(struct sensor *s, struct fresh *fresh, FILE *errors)
 {
-	int error = decode_conf_replace_drop_ips(s->decode, fresh->drop_ips);
+	struct rcu_change change[WORKERS_MAX + 1];
+	unsigned n = 0;
+	int error;
 
-	if (error == 0)
-		fresh->drop_ips = NULL;
-	for (unsigned i = 0; i < s->n_workers && error == 0; i++) {
-		error = rcu_replace(&s->filter[i], fresh->filter[i], destroy_filter);
-		if (error == 0)
-			fresh->filter[i] = NULL;
-	}
+	change[n++] = decode_conf_change_of_drop_ips(s->decode, fresh->drop_ips);
+	for (unsigned i = 0; i < s->n_workers; i++)
+		change[n++] = (struct rcu_change){&s->filter[i], fresh->filter[i], destroy_filter};
+	error = rcu_replace_all(change, n);
 	if (error == 0)
 		return true;
-	fprintf(errors, "not everything could be replaced: %s\n", strerror(-error));
+	fprintf(errors, "nothing was replaced: %s\n", strerror(-error));
 	discard(s, fresh);
 	return false;
 }

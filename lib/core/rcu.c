@@ -159,25 +159,28 @@ rcu_reader_online(int reader)
 		rte_rcu_qsbr_thread_online(rcu.readers, (unsigned)reader);
 }
 
-/* With the mutex. 'shared' not NULL: what is there is replaced, unless there is no room to wait in. */
+/* With the mutex. 0: so many more may wait. */
 static int
-queue(void *_Atomic *shared, void *object, void (*free_object)(void *))
+room_for(unsigned n)
 {
 	if (rcu.readers == NULL)
 		return -ENODEV;
-	if (rcu.n == RCU_WAITING_MAX) {
-		COUNTER_ADD(&rcu.counters, refused, 1);
-		return -ENOSPC;
-	}
-	if (shared != NULL)
-		object = atomic_exchange_explicit(shared, object, memory_order_acq_rel);
-	if (object == NULL)
+	if (n <= RCU_WAITING_MAX - rcu.n)
 		return 0;
+	COUNTER_ADD(&rcu.counters, refused, 1);
+	return -ENOSPC;
+}
+
+/* With the mutex, and there is room. */
+static void
+queue(void *object, void (*free_object)(void *))
+{
+	if (object == NULL)
+		return;
 	rcu.waiting[(rcu.first + rcu.n) % RCU_WAITING_MAX] =
 		(struct waiting){.object = object, .free = free_object, .token = rte_rcu_qsbr_start(rcu.readers)};
 	rcu.n++;
 	COUNTER_ADD(&rcu.counters, queued, 1);
-	return 0;
 }
 
 int
@@ -188,7 +191,23 @@ rcu_free_later(void *old, void (*free_old)(void *))
 	if (old == NULL)
 		return 0;
 	pthread_mutex_lock(&rcu.mutex);
-	error = queue(NULL, old, free_old);
+	error = room_for(1);
+	if (error == 0)
+		queue(old, free_old);
+	pthread_mutex_unlock(&rcu.mutex);
+	return error;
+}
+
+int
+rcu_replace_all(const struct rcu_change *change, unsigned n)
+{
+	int error;
+
+	pthread_mutex_lock(&rcu.mutex);
+	error = room_for(n);
+	for (unsigned i = 0; i < n && error == 0; i++)
+		queue(atomic_exchange_explicit(change[i].shared, change[i].fresh, memory_order_acq_rel),
+		      change[i].free_old);
 	pthread_mutex_unlock(&rcu.mutex);
 	return error;
 }
@@ -196,12 +215,7 @@ rcu_free_later(void *old, void (*free_old)(void *))
 int
 rcu_replace(void *_Atomic *shared, void *fresh, void (*free_old)(void *))
 {
-	int error;
-
-	pthread_mutex_lock(&rcu.mutex);
-	error = queue(shared, fresh, free_old);
-	pthread_mutex_unlock(&rcu.mutex);
-	return error;
+	return rcu_replace_all(&(struct rcu_change){shared, fresh, free_old}, 1);
 }
 
 unsigned

@@ -52,6 +52,15 @@ int rcu_free_later(void *old, void (*free_old)(void *));
 /* Puts 'fresh' in the place of what is there, which is freed later. Errors as above, and then nothing has changed. */
 int rcu_replace(void *_Atomic *shared, void *fresh, void (*free_old)(void *));
 
+/* Several at once, as far as errors go: all are replaced, or nothing has changed. A reader may see some of them before
+ * the others. */
+struct rcu_change {
+	void *_Atomic *shared;
+	void *fresh;
+	void (*free_old)(void *);
+};
+int rcu_replace_all(const struct rcu_change *, unsigned n);
+
 /* Frees up to 'max' that nobody can be reading; returns how many. Cheap when nothing waits. */
 unsigned rcu_reclaim(unsigned max);
 unsigned rcu_waiting(void);

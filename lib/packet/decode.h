@@ -15,6 +15,7 @@
 #include "drop_ips.h"
 #include "packet.h"
 #include "protocol.h"
+#include "rcu.h"
 
 enum { PACKET_DISPATCH_MAX = 12, PACKET_VLAN_MAX = 8, PACKET_HEADER_OFFSET_MAX = 2047 };
 
@@ -41,6 +42,8 @@ void decode_conf_destroy(struct decode_conf *); /* accepts NULL */
  * before is freed when no reader can have it any more (rcu.h: whoever decodes has to be one). -ENOSPC or -ENODEV of
  * rcu_replace(): nothing has changed. From any thread that sees no packets. */
 int decode_conf_replace_drop_ips(struct decode_conf *, const struct drop_ips *);
+/* The same, for rcu_replace_all(). */
+struct rcu_change decode_conf_change_of_drop_ips(struct decode_conf *, const struct drop_ips *);
 const struct drop_ips *decode_conf_drop_ips(const struct decode_conf *);
 /* What another conf says of it: drop_ips_load() with the files that it names. */
 int packet_drop_ips_load(const struct conf *, FILE *errors, const struct drop_ips **list);

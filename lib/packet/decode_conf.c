@@ -220,10 +220,18 @@ free_drop_ips(void *list)
 	drop_ips_destroy(list);
 }
 
+struct rcu_change
+decode_conf_change_of_drop_ips(struct decode_conf *conf, const struct drop_ips *list)
+{
+	return (struct rcu_change){&conf->drop_ips, (void *)(uintptr_t)list, free_drop_ips};
+}
+
 int
 decode_conf_replace_drop_ips(struct decode_conf *conf, const struct drop_ips *list)
 {
-	return rcu_replace(&conf->drop_ips, (void *)(uintptr_t)list, free_drop_ips);
+	struct rcu_change change = decode_conf_change_of_drop_ips(conf, list);
+
+	return rcu_replace_all(&change, 1);
 }
 
 const struct drop_ips *

@@ -140,6 +140,36 @@ TEST(what_waits_is_bounded_and_a_refusal_changes_nothing)
 	EXPECT_EQ(rcu_waiting(), 0);
 }
 
+TEST(of_several_all_are_replaced_or_none)
+{
+	int old[3], fresh[3], others[RCU_WAITING_MAX], reader;
+	void *_Atomic shared[3] = {&old[0], &old[1], NULL};
+	struct rcu_change change[3];
+
+	REQUIRE(begin());
+	reader = rcu_reader_add();
+	for (unsigned i = 0; i < 3; i++)
+		change[i] = (struct rcu_change){&shared[i], &fresh[i], count_free};
+	for (unsigned i = 0; i < RCU_WAITING_MAX - 2; i++)
+		EXPECT_EQ(rcu_free_later(&others[i], count_free), 0);
+	/* There is room for the first two only. */
+	EXPECT_EQ(rcu_replace_all(change, 3), -ENOSPC);
+	EXPECT(shared[0] == &old[0] && shared[1] == &old[1] && shared[2] == NULL);
+	EXPECT_EQ(rcu_waiting(), RCU_WAITING_MAX - 2);
+	rcu_reader_quiescent(reader);
+	rcu_reclaim(RCU_WAITING_MAX);
+	n_freed = 0;
+	EXPECT_EQ(rcu_replace_all(change, 3), 0);
+	EXPECT(shared[0] == &fresh[0] && shared[1] == &fresh[1] && shared[2] == &fresh[2]);
+	/* Nothing was in the third place. */
+	EXPECT_EQ(rcu_waiting(), 2);
+	rcu_reader_quiescent(reader);
+	EXPECT_EQ(rcu_reclaim(RCU_WAITING_MAX), 2);
+	EXPECT_EQ(n_freed, 2);
+	rcu_reader_remove(reader);
+	rcu_stop();
+}
+
 TEST(there_are_so_many_readers_and_no_more)
 {
 	int reader[RCU_READERS_MAX];
