@@ -32,12 +32,14 @@
 enum {
 	FEED_BURST = 64,
 	UNDER_WAY_MAX = 2048,
+	TURNS_A_LOOK = 16,
 	POOL_MBUFS = 16383,
 	POOL_CACHE = 256,
 	FILE_HEADER = 24,
 	RECORD_HEADER = 16,
 	NAP_NS = 500000,
 	PATIENCE_S = 300,
+	HUGE_BYTES = 2 << 20,
 };
 
 struct frame {
@@ -55,8 +57,9 @@ struct feeder {
 	unsigned index, pass;
 	const struct frames *frames;
 	const struct worker *owner; /* of these frames */
-	unsigned next;
+	unsigned next, looks;
 	uint64_t processed_before; /* by the owner, before this pass */
+	uint64_t processed;	   /* of this pass, when it was last looked at */
 } __rte_cache_aligned;
 
 static struct sensor sensor;
@@ -79,40 +82,71 @@ die(const char *what)
 	exit(1);
 }
 
+static const uint8_t *
+map_trace(const char *path, size_t *bytes)
+{
+	int fd = open(path, O_RDONLY);
+	struct stat st;
+	const uint8_t *map;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		die("cannot read the trace");
+	*bytes = (size_t)st.st_size;
+	map = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		die("cannot map the trace");
+	close(fd);
+	return map;
+}
+
+/* Where frames lie as in the buffers of a port: each begins a cache line, and pages are huge. As they lie in the file
+ * nearly each one is the first of its page, and its headers are on two lines, for the lcore that receives it and once
+ * more for the one it is handed to. */
+static uint8_t *
+frame_space(size_t bytes)
+{
+	uint8_t *space = mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (space == MAP_FAILED)
+		die("no memory for the trace");
+	space = RTE_PTR_ALIGN_CEIL(space, HUGE_BYTES);
+	if (madvise(space, bytes, MADV_HUGEPAGE) != 0)
+		die("no huge pages for the trace");
+	return space;
+}
+
 /* The frames of a pcap file in our byte order, by owner. */
 static void
 read_trace(const char *path, unsigned max)
 {
 	struct decode_conf *decode = decode_conf_create(NULL);
-	struct stat st;
-	int fd = open(path, O_RDONLY);
-	uint8_t *map;
-	size_t at = FILE_HEADER;
+	size_t at = FILE_HEADER, size;
+	const uint8_t *file = map_trace(path, &size);
+	uint8_t *space = frame_space(size + (size_t)max * RTE_CACHE_LINE_SIZE);
 
-	if (fd < 0 || fstat(fd, &st) != 0 || decode == NULL)
-		die("cannot read the trace");
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (map == MAP_FAILED)
-		die("cannot map the trace");
+	if (decode == NULL)
+		die("no memory");
 	for (unsigned i = 0; i < sensor.n_workers; i++)
 		frames[i].frame = calloc(max, sizeof(struct frame));
-	while (n_all < max && at + RECORD_HEADER < (size_t)st.st_size) {
-		struct packet p = {.link_type = LINK_ETHERNET};
+	while (n_all < max && at + RECORD_HEADER < size) {
+		struct packet p = {.data = space, .link_type = LINK_ETHERNET};
 		struct frames *f;
 		uint32_t bytes;
 
-		memcpy(&bytes, map + at + 8, sizeof(bytes));
+		memcpy(&bytes, file + at + 8, sizeof(bytes));
 		at += RECORD_HEADER;
-		p.data = map + at;
-		p.captured_bytes = p.wire_bytes = bytes;
+		if (bytes > size - at)
+			break;
+		memcpy(space, file + at, bytes);
 		at += bytes;
-		if (at > (size_t)st.st_size || packet_decode(decode, &p) != PACKET_OK)
+		p.captured_bytes = p.wire_bytes = bytes;
+		if (packet_decode(decode, &p) != PACKET_OK)
 			continue;
 		f = &frames[flow_owner(&sensor.owners, &p.key)];
-		f->frame[f->n++] = (struct frame){map + at - bytes, bytes};
+		f->frame[f->n++] = (struct frame){space, bytes};
+		space += RTE_ALIGN_CEIL(bytes, RTE_CACHE_LINE_SIZE);
 		n_all++;
 	}
-	close(fd);
 	decode_conf_destroy(decode);
 }
 
@@ -166,10 +200,24 @@ begin_pass(struct feeder *f, unsigned pass)
 	f->frames = &frames[owner];
 	f->owner = sensor.worker[owner];
 	f->processed_before = processed_by(f->owner);
-	f->next = 0;
+	f->processed = f->next = f->looks = 0;
 }
 
-/* Looks at no other lcore's counters but those of the packets' owner. */
+/* The owner's counter is a line that another lcore writes for each packet. Fetched at every turn it would be part of
+ * what a hand-off seems to cost, so it is looked at only when there may be too much under way, and then now and then.
+ */
+static bool
+too_many_under_way(struct feeder *f)
+{
+	if (likely(f->next - f->processed <= UNDER_WAY_MAX))
+		return false;
+	if (f->looks++ % TURNS_A_LOOK == 0)
+		f->processed = processed_by(f->owner) - f->processed_before;
+	return f->next - f->processed > UNDER_WAY_MAX;
+}
+
+/* Only when the worker has taken what was there, so what lies in memory stays in the cache, as descriptors of a NIC
+ * that is kept up with do. */
 static unsigned
 feed(void *context)
 {
@@ -179,8 +227,7 @@ feed(void *context)
 	if (pass != f->pass)
 		begin_pass(f, pass);
 	n = f->frames != NULL ? RTE_MIN(f->frames->n - f->next, (unsigned)FEED_BURST) : 0;
-	if (n == 0 || rte_ring_free_count(f->ring) < n ||
-	    f->next - (processed_by(f->owner) - f->processed_before) > UNDER_WAY_MAX)
+	if (n == 0 || rte_ring_count(f->ring) > 0 || too_many_under_way(f))
 		return 0;
 	fill(f, n);
 	return n;
@@ -220,12 +267,23 @@ configure(struct options *o, int argc, char **argv)
 		die("settings");
 }
 
+static uint64_t
+busy_cycles(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < sensor.plan.n_lcores; i++)
+		sum += atomic_load_explicit(&sensor.plan.lcore[i].load.busy_cycles, memory_order_relaxed);
+	return sum;
+}
+
 /* The driver sleeps a little at a time: it shares a CPU with a worker. What that adds is the same for every pass. */
 static bool
 run_pass(unsigned shift)
 {
 	uint64_t before = total_processed(), lost = ledger_losses(), handed_off = counters_total("worker.handed_off");
-	uint64_t begin_ns = clock_monotonic_ns(), now_ns = begin_ns;
+	uint64_t begin_ns = clock_monotonic_ns(), now_ns = begin_ns, busy = busy_cycles();
+	double busy_ns;
 
 	order.shift = shift;
 	atomic_fetch_add_explicit(&order.pass, 1, memory_order_release);
@@ -236,8 +294,10 @@ run_pass(unsigned shift)
 		nanosleep(&nap, NULL);
 		now_ns = clock_monotonic_ns();
 	}
-	printf("{\"workers\": %u, \"packets\": %u, \"ns_per_packet\": %.2f, \"handed_off\": %llu, \"lost\": %llu}\n",
-	       sensor.n_workers, n_all, (double)(now_ns - begin_ns) / n_all,
+	busy_ns = (double)(busy_cycles() - busy) * NS_PER_S / (double)rte_get_tsc_hz();
+	printf("{\"workers\": %u, \"packets\": %u, \"ns_per_packet\": %.2f, \"busy_ns_per_packet\": %.2f, "
+	       "\"handed_off\": %llu, \"lost\": %llu}\n",
+	       sensor.n_workers, n_all, (double)(now_ns - begin_ns) / n_all, busy_ns / n_all,
 	       (unsigned long long)(counters_total("worker.handed_off") - handed_off),
 	       (unsigned long long)(ledger_losses() - lost));
 	fflush(stdout);
