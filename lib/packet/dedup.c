@@ -17,6 +17,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
