@@ -279,12 +279,15 @@ in_devices(const struct sensor *s)
 static void
 look_at_running_ledger(struct stats *s, uint64_t now_ns)
 {
+	bool all_turned = stats_ledger_all_turned(&s->ledger, &s->sensor->plan);
 	struct ledger_balance b;
 
 	for (enum ledger_account a = LEDGER_NONE + 1; a < LEDGER_ACCOUNTS; a++) {
+		uint64_t between = stats_ledger_between(a, s->sensor->n_workers);
+		uint64_t always = a == LEDGER_WIRE ? in_devices(s->sensor) : 0;
+
 		ledger_read(a, &b);
-		if (stats_ledger_look(&s->ledger, a, &b, stats_ledger_between(a, s->sensor->n_workers),
-				      a == LEDGER_WIRE ? in_devices(s->sensor) : 0))
+		if (stats_ledger_look(&s->ledger, a, &b, between, all_turned ? always : always + between))
 			report_ledger(s, a, now_ns);
 	}
 	COUNTER_ADD(&s->counters, ledger_looks, 1);

@@ -55,6 +55,20 @@ stats_ledger_look(struct stats_ledger *l, enum ledger_account account, const str
 	return abs(*looks) == LEDGER_LOOKS;
 }
 
+bool
+stats_ledger_all_turned(struct stats_ledger *l, const struct role_plan *plan)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < plan->n_lcores; i++) {
+		uint64_t turns = atomic_load_explicit(&plan->lcore[i].load.turns, memory_order_acquire);
+
+		all = all && turns != l->turns[i];
+		l->turns[i] = turns;
+	}
+	return all;
+}
+
 uint64_t
 stats_ledger_between(enum ledger_account account, unsigned n_workers)
 {

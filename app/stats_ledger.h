@@ -12,12 +12,14 @@
 #include <stdint.h>
 
 #include "counters.h"
+#include "role.h"
 
 enum { LEDGER_LOOKS = 5 };
 
 struct stats_ledger {
 	struct ledger_balance last[LEDGER_ACCOUNTS];
 	int wrong_looks[LEDGER_ACCOUNTS]; /* in a row; negative: too many */
+	uint64_t turns[LCORES_MAX];
 };
 
 /* What is missing (positive) or too many (negative) of an account, beyond 'slack'; 0: it may be right. */
@@ -27,6 +29,10 @@ int64_t stats_ledger_wrong(const struct ledger_balance *, uint64_t slack);
  * also when nothing moves. True: it has now been wrong LEDGER_LOOKS times in a row. */
 bool stats_ledger_look(struct stats_ledger *, enum ledger_account, const struct ledger_balance *, uint64_t between,
 		       uint64_t always);
+
+/* Every lcore has ended a turn since the call before. One that has not may stand in the middle of a packet, when its
+ * CPU belongs to somebody else: then nothing moves, and yet something is between two counters. */
+bool stats_ledger_all_turned(struct stats_ledger *, const struct role_plan *);
 
 /* What can be between two counters, of an account, with so many workers. */
 uint64_t stats_ledger_between(enum ledger_account, unsigned n_workers);

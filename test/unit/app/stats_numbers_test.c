@@ -122,6 +122,22 @@ TEST(running_ledger_is_wrong_when_it_stays_wrong)
 	EXPECT_EQ(looks_until_wrong(&lost_many, 1000, 128, 0), LEDGER_LOOKS);
 }
 
+TEST(an_lcore_in_the_middle_of_a_turn_is_known)
+{
+	static struct role_plan plan = {.n_lcores = 2};
+	struct stats_ledger l = {0};
+
+	atomic_store(&plan.lcore[0].load.turns, 5);
+	atomic_store(&plan.lcore[1].load.turns, 7);
+	EXPECT(stats_ledger_all_turned(&l, &plan));
+	atomic_store(&plan.lcore[0].load.turns, 6);
+	EXPECT(!stats_ledger_all_turned(&l, &plan));
+	atomic_store(&plan.lcore[0].load.turns, 7);
+	atomic_store(&plan.lcore[1].load.turns, 8);
+	EXPECT(stats_ledger_all_turned(&l, &plan));
+	EXPECT(!stats_ledger_all_turned(&l, &plan));
+}
+
 TEST(one_good_look_starts_the_count_again)
 {
 	struct ledger_balance bad = balance(1000, 0, 500, 1000), good = balance(1000, 500, 500, 1000);
