@@ -150,7 +150,7 @@ decode(const uint8_t *bytes, size_t size)
 		memcpy(&header, copy, sizeof(header));
 		row = calloc(header.n_rows + (header.n_rows == 0), sizeof(*row));
 		fuzz_require(row != NULL, "memory");
-		if (spool_decode(copy, size, row, &out))
+		if (spool_decode(copy, size, row, header.n_rows, &out))
 			check_entry(&out);
 		free(row);
 	}
@@ -246,11 +246,14 @@ read_folder(void)
 	found = numbers.found_documents;
 	fuzz.lost = fuzz.read = 0;
 	while ((n = spool_read(s, READ_AT_ONCE, &entry)) > 0) {
-		for (int i = 0; i < n; i++) {
+		unsigned some = ((unsigned)n + 1) / 2; /* the others come again */
+
+		for (unsigned i = 0; i < (unsigned)n; i++) {
 			check_entry(&entry[i]);
-			fuzz.read += entry[i].is_file ? 0 : entry[i].batch.n_rows;
+			if (i < some)
+				fuzz.read += entry[i].is_file ? 0 : entry[i].batch.n_rows;
 		}
-		spool_consume(s);
+		spool_consume(s, some);
 	}
 	fuzz_require(n == 0, "it can be read");
 	spool_numbers(s, &numbers);
