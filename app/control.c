@@ -292,11 +292,13 @@ sensor_run(struct sensor *s)
 
 	control_catch_signals();
 	s->started_ns = clock_monotonic_ns();
+	s->cpu_started_ns = clock_process_cpu_ns();
 	progress_begin(s);
 	error = watchdog_start(s->watchdog, &s->library_cpus);
 	if (error == 0)
 		error = role_plan_run(&s->plan);
 	s->ended_ns = clock_monotonic_ns();
+	s->cpu_ended_ns = clock_process_cpu_ns();
 	progress_end(s);
 	if (s->aborted)
 		close_files(s);

@@ -102,6 +102,7 @@ struct sensor {
 	unsigned signals_seen, hangups_seen;
 	bool aborted;
 	uint64_t started_ns, ended_ns; /* monotonic */
+	uint64_t cpu_started_ns, cpu_ended_ns;
 	uint64_t exit_idle_ns;	       /* 0: never */
 	uint64_t next_control_ns, next_stats_ns;
 };

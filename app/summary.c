@@ -280,6 +280,7 @@ write_document(const struct sensor *s, struct json *j, enum exit_code code)
 	key_text(j, "version", SHRIKE_VERSION);
 	key_u64(j, "exit_code", code);
 	key_double(j, "wall_s", seconds);
+	key_double(j, "cpu_s", (double)(s->cpu_ended_ns - s->cpu_started_ns) / 1e9);
 	key_u64(j, "packets", packets);
 	key_u64(j, "bytes", bytes);
 	key_double(j, "mpps", (double)packets / seconds / 1e6);
