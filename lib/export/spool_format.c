@@ -247,7 +247,7 @@ decode_batch(struct cursor in, uint32_t n_rows, struct export_row *row, struct s
 		.row = row,
 		.n_rows = n_rows,
 	};
-	return !in.bad && cursor_left(&rows) == 0;
+	return !cursor_bad(&in) && cursor_left(&rows) == 0;
 }
 
 static bool
@@ -273,7 +273,7 @@ decode_file(struct cursor in, struct spool_entry *out)
 	f->sessions_started = cursor_le64(&in);
 	f->sessions_present = cursor_le64(&in);
 	f->name = (const char *)in.p;
-	return !in.bad && cursor_left(&in) > 0 && memchr(in.p, '\0', cursor_left(&in)) != NULL;
+	return !cursor_bad(&in) && cursor_left(&in) > 0 && memchr(in.p, '\0', cursor_left(&in)) != NULL;
 }
 
 bool

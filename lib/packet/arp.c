@@ -29,7 +29,7 @@ handle_arp(const struct decode_conf *conf, struct packet *p, struct cursor c)
 	sender = cursor_take(&c, IPV4_BYTES);
 	cursor_skip(&c, MAC_BYTES);
 	target = cursor_take(&c, IPV4_BYTES);
-	if (c.bad || hardware != ARP_ETHERNET || protocol != ETHERTYPE_IPV4 || lengths != ARP_LENGTHS ||
+	if (cursor_bad(&c) || hardware != ARP_ETHERNET || protocol != ETHERTYPE_IPV4 || lengths != ARP_LENGTHS ||
 	    (operation != ARP_REQUEST && operation != ARP_REPLY))
 		return PACKET_CORRUPT;
 	packet_key_opaque(p, PACKET_PROTOCOL_ID(arp_protocol), operation == ARP_REQUEST ? target : sender, IPV4_BYTES);

@@ -9,5 +9,5 @@ packet_decode_cisco_hdlc(const struct decode_conf *conf, struct packet *p, struc
 
 	cursor_skip(&c, 2);
 	type = cursor_be16(&c);
-	return c.bad ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
+	return cursor_bad(&c) ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
 }

@@ -11,7 +11,7 @@ handle_cisco_metadata(const struct decode_conf *conf, struct packet *p, struct c
 
 	cursor_skip(&c, METADATA_BYTES);
 	type = cursor_be16(&c);
-	return c.bad ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
+	return cursor_bad(&c) ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
 }
 
 HOOK(hook_cisco_metadata, HOOK_ETHERTYPE, ETHERTYPE_CISCO_METADATA, handle_cisco_metadata, "ciscometadata");

@@ -18,7 +18,7 @@ enum {
 static enum packet_verdict
 inner_frame(const struct decode_conf *conf, struct packet *p, uint16_t head, uint8_t version, struct cursor c)
 {
-	if (c.bad)
+	if (cursor_bad(&c))
 		return PACKET_CORRUPT;
 	if (head >> 12 != version)
 		return PACKET_UNKNOWN_ETHER;

@@ -32,7 +32,7 @@ decode_llc(const struct decode_conf *conf, struct packet *p, uint16_t length, st
 		/* The network layer protocol id is the PDU's first byte (ISO/IEC 9577). */
 		uint8_t network_protocol = cursor_u8(&llc);
 
-		return llc.bad ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, network_protocol, llc);
+		return cursor_bad(&llc) ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, network_protocol, llc);
 	}
 	return PACKET_CORRUPT;
 }
@@ -81,7 +81,7 @@ decode_next_type(const struct decode_conf *conf, struct packet *p, struct cursor
 {
 	uint16_t type = cursor_be16(&c);
 
-	return c.bad ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
+	return cursor_bad(&c) ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
 }
 
 HOOK(hook_pseudo_ethernet, HOOK_ETHERTYPE, ETHERTYPE_PSEUDO_ETHERNET, packet_decode_ethernet, NULL);

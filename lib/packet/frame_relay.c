@@ -14,7 +14,7 @@ packet_decode_frame_relay(const struct decode_conf *conf, struct packet *p, stru
 
 	cursor_skip(&c, 2);
 	type = cursor_be16(&c);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return PACKET_CORRUPT;
 	return packet_decode_ethertype(conf, p, type == FRAME_RELAY_IPV4 ? ETHERTYPE_IPV4 : type, c);
 }

@@ -17,7 +17,7 @@ handle_geneve(const struct decode_conf *conf, struct packet *p, struct cursor c)
 	uint32_t word = cursor_be32(&c);
 
 	cursor_skip(&c, (size_t)(head & GENEVE_OPTIONS) * 4);
-	if (c.bad || (head & GENEVE_VERSION) != 0 || (flags & GENEVE_RESERVED) != 0)
+	if (cursor_bad(&c) || (head & GENEVE_VERSION) != 0 || (flags & GENEVE_RESERVED) != 0)
 		return PACKET_UNKNOWN_IP;
 	packet_vni(p, word >> 8);
 	if (type == 0)

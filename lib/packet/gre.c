@@ -52,7 +52,7 @@ handle_gre(const struct decode_conf *conf, struct packet *p, struct cursor c)
 	} else {
 		return PACKET_UNKNOWN_IP;
 	}
-	if (c.bad)
+	if (cursor_bad(&c))
 		return PACKET_CORRUPT;
 	if (type == 0)
 		return PACKET_UNKNOWN_ETHER;

@@ -23,7 +23,7 @@ skip_extensions(struct cursor *c, uint8_t next)
 			return false;
 		cursor_skip(c, (size_t)words * 4 - 2);
 		next = cursor_u8(c);
-		if (c->bad)
+		if (cursor_bad(c))
 			return false;
 	}
 	return true;
@@ -45,7 +45,7 @@ handle_gtp_u(const struct decode_conf *conf, struct packet *p, struct cursor c)
 
 		cursor_skip(&c, 3);
 		next = cursor_u8(&c);
-		if (c.bad || ((flags & GTP_EXTENSION) != 0 && !skip_extensions(&c, next)))
+		if (cursor_bad(&c) || ((flags & GTP_EXTENSION) != 0 && !skip_extensions(&c, next)))
 			return PACKET_UNKNOWN_IP;
 	}
 	packet_tunnel(p, TUNNEL_GTP);

@@ -45,7 +45,7 @@ packet_decode_ipv6_in(const struct decode_conf *conf, struct packet *p, struct s
 
 		/* In units of 8 bytes, not counting the first (RFC 8200 section 4.3). */
 		cursor_skip(&c, 6 + (size_t)cursor_u8(&c) * 8);
-		if (c.bad || extensions == EXTENSIONS_MAX)
+		if (cursor_bad(&c) || extensions == EXTENSIONS_MAX)
 			return PACKET_CORRUPT;
 		p->ip_protocol = next_header;
 	}

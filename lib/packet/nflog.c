@@ -29,7 +29,7 @@ packet_decode_nflog(const struct decode_conf *conf, struct packet *p, struct cur
 		if (length < NFLOG_TLV_BYTES)
 			return PACKET_CORRUPT;
 		value = cursor_sub(&c, (size_t)length - NFLOG_TLV_BYTES);
-		if (c.bad)
+		if (cursor_bad(&c))
 			return PACKET_CORRUPT;
 		if (type == NFLOG_PAYLOAD)
 			return family == NFLOG_INET6 ? packet_decode_ipv6(conf, p, value)

@@ -13,7 +13,7 @@ handle_nsh(const struct decode_conf *conf, struct packet *p, struct cursor c)
 	uint8_t next = cursor_peek(&c, 3);
 
 	cursor_skip(&c, bytes);
-	if (c.bad || bytes < NSH_BYTES_MIN || next < NSH_IPV4 || next > NSH_MPLS)
+	if (cursor_bad(&c) || bytes < NSH_BYTES_MIN || next < NSH_IPV4 || next > NSH_MPLS)
 		return PACKET_CORRUPT;
 	return packet_decode_ethertype(conf, p, ethertype[next], c);
 }

@@ -18,7 +18,7 @@ packet_decode_null(const struct decode_conf *conf, struct packet *p, struct curs
 {
 	uint32_t family = cursor_be32(&c);
 
-	if (c.bad)
+	if (cursor_bad(&c))
 		return PACKET_CORRUPT;
 	/* A first byte of 30 is enough, whatever the others are, as in the reference. */
 	if (is_ipv6_family(family) || is_ipv6_family(__builtin_bswap32(family)) || family >> 24 == 30)

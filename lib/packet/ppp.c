@@ -36,7 +36,7 @@ packet_decode_ppp(const struct decode_conf *conf, struct packet *p, struct curso
 	protocol = cursor_u8(&c);
 	if ((protocol & 1) == 0)
 		protocol = (uint16_t)(protocol << 8 | cursor_u8(&c));
-	if (c.bad)
+	if (cursor_bad(&c))
 		return PACKET_CORRUPT;
 	return packet_decode_ppp_protocol(conf, p, protocol, c);
 }

@@ -18,8 +18,8 @@ handle_pppoe(const struct decode_conf *conf, struct packet *p, struct cursor c)
 	packet_tunnel(p, TUNNEL_PPPOE);
 	cursor_skip(&c, 2);
 	length = cursor_be16(&c);
-	if (c.bad || version_type != PPPOE_VERSION_TYPE || code != PPPOE_SESSION || length < PPP_PROTOCOL_BYTES ||
-	    length > cursor_left(&c))
+	if (cursor_bad(&c) || version_type != PPPOE_VERSION_TYPE || code != PPPOE_SESSION ||
+	    length < PPP_PROTOCOL_BYTES || length > cursor_left(&c))
 		return PACKET_CORRUPT;
 	cursor_limit(&c, length);
 	protocol = cursor_be16(&c);

@@ -25,7 +25,7 @@ packet_decode_radiotap(const struct decode_conf *conf, struct packet *p, struct 
 
 	cursor_skip(&c, 1);
 	header_bytes = cursor_le16(&c);
-	if (c.bad || version != 0 || cursor_left(&frame) < RADIOTAP_FRAME_MIN)
+	if (cursor_bad(&c) || version != 0 || cursor_left(&frame) < RADIOTAP_FRAME_MIN)
 		return PACKET_UNKNOWN_ETHER;
 
 	cursor_skip(&frame, header_bytes);
@@ -35,7 +35,7 @@ packet_decode_radiotap(const struct decode_conf *conf, struct packet *p, struct 
 	cursor_skip(&frame, DOT11_HEADER_BYTES - 1 + LLC_BYTES);
 	oui = cursor_take(&frame, SNAP_OUI_BYTES);
 	type = cursor_be16(&frame);
-	if (frame.bad || frame_control != DOT11_DATA || oui[0] != 0 || oui[1] != 0 || oui[2] != 0)
+	if (cursor_bad(&frame) || frame_control != DOT11_DATA || oui[0] != 0 || oui[1] != 0 || oui[2] != 0)
 		return PACKET_UNKNOWN_ETHER;
 	return packet_decode_ethertype(conf, p, type, frame);
 }

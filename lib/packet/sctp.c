@@ -22,7 +22,7 @@ handle_sctp(const struct decode_conf *conf, struct packet *p, struct cursor c)
 
 	/* Verification tag and checksum. */
 	cursor_skip(&c, SCTP_HEADER_BYTES - 4);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return PACKET_CORRUPT;
 	p->payload_offset = packet_offset(p, &c);
 	p->payload_bytes = p->data_bytes = (uint32_t)cursor_left(&c);

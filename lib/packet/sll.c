@@ -23,7 +23,7 @@ packet_decode_sll(const struct decode_conf *conf, struct packet *p, struct curso
 		p->vlan_from_link = p->vlan != 0;
 		type = cursor_be16(&header);
 	}
-	if (header.bad)
+	if (cursor_bad(&header))
 		return PACKET_CORRUPT;
 	return packet_decode_ethertype(conf, p, type, header);
 }
@@ -34,5 +34,5 @@ packet_decode_sll2(const struct decode_conf *conf, struct packet *p, struct curs
 	uint16_t type = cursor_be16(&c);
 
 	cursor_skip(&c, SLL2_HEADER_BYTES - 2);
-	return c.bad ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
+	return cursor_bad(&c) ? PACKET_CORRUPT : packet_decode_ethertype(conf, p, type, c);
 }

@@ -117,7 +117,7 @@ packet_decode_udp(const struct decode_conf *conf, struct packet *p, struct span 
 
 	cursor_skip(&c, 2);
 	/* RFC 768: the length counts the header, so 0 (jumbograms, RFC 2675) is corrupt too. */
-	if (c.bad || length < UDP_HEADER_BYTES || length > available_bytes)
+	if (cursor_bad(&c) || length < UDP_HEADER_BYTES || length > available_bytes)
 		return PACKET_CORRUPT;
 	cursor_limit(&c, (size_t)length - UDP_HEADER_BYTES);
 	p->payload_offset = packet_offset(p, &c);

@@ -28,7 +28,7 @@ arp_parse(struct shrike_ctx *ctx, struct cursor in)
 	operation = cursor_be16(&in);
 	mac = cursor_take(&in, MAC_BYTES);
 	ip = cursor_take(&in, 4);
-	if (in.bad)
+	if (cursor_bad(&in))
 		return SHRIKE_MORE;
 	shrike_emit_int(ctx, F_OPCODE, operation);
 	if (operation != OPERATION_REPLY)

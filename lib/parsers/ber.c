@@ -32,9 +32,9 @@ long_tag(struct cursor *c)
 	do {
 		byte = cursor_u8(c);
 		if (tag >> TAG_BITS_MAX != 0)
-			c->bad = true;
+			cursor_fail(c);
 		tag = tag << 7 | (byte & (MORE - 1));
-	} while ((byte & MORE) != 0 && !c->bad);
+	} while ((byte & MORE) != 0 && !cursor_bad(c));
 	return tag;
 }
 
@@ -49,7 +49,7 @@ length(struct cursor *c)
 	if ((first & LENGTH_LONG) == 0)
 		return first;
 	if (n == 0 || n > LENGTH_BYTES_MAX)
-		c->bad = true;
+		cursor_fail(c);
 	else
 		while (n-- > 0)
 			value = value << 8 | cursor_u8(c);
@@ -70,9 +70,8 @@ ber_next(struct cursor *c, struct ber_element *e)
 	if (e->tag == TAG_LONG)
 		e->tag = long_tag(c);
 	bytes = length(c);
-	if (c->bad) {
+	if (cursor_bad(c)) {
 		*e = (struct ber_element){0};
-		c->p = c->end;
 		return false;
 	}
 	if (bytes > cursor_left(c)) {
@@ -133,7 +132,7 @@ sub_identifier(struct cursor *c, uint64_t *value)
 	*value = 0;
 	do {
 		byte = cursor_u8(c);
-		if (c->bad || *value >> SUB_IDENTIFIER_BITS_MAX != 0)
+		if (cursor_bad(c) || *value >> SUB_IDENTIFIER_BITS_MAX != 0)
 			return false;
 		*value = *value << 7 | (byte & (MORE - 1));
 	} while ((byte & MORE) != 0);
@@ -180,7 +179,7 @@ number(struct cursor *c, unsigned n)
 		uint8_t byte = cursor_u8(c);
 
 		if (!is_digit(byte))
-			c->bad = true;
+			cursor_fail(c);
 		value = value * 10 + (byte - '0');
 	}
 	return value;
@@ -256,7 +255,7 @@ ber_time(const struct ber_element *e, uint64_t *seconds, bool *pre_epoch)
 	year += (month - 1) / 12 - (month < 1);
 	month = (month + 11) % 12 + 1;
 	result = days_since_1970(year, month, day) * 86400 + hour * 3600LL + minute * 60LL + second - offset_s(&c);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return false;
 	*pre_epoch = result < 0;
 	*seconds = result < 0 ? 0 : (uint64_t)result;

@@ -33,7 +33,7 @@ struct ber_element {
 	struct cursor value;
 };
 
-/* False: nothing left, or malformed (then c->bad). */
+/* False: nothing left, or malformed (then cursor_bad(c)). */
 bool ber_next(struct cursor *c, struct ber_element *);
 
 /* Up to 'max' elements of a sequence; unwraps a constructed tag 16 first when 'c' begins with one and 'unwrap' is set

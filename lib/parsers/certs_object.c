@@ -267,7 +267,7 @@ skip_string(struct cursor *c)
 {
 	uint8_t byte;
 
-	while (!c->bad && (byte = cursor_u8(c)) != '"')
+	while (!cursor_bad(c) && (byte = cursor_u8(c)) != '"')
 		if (byte == '\\')
 			cursor_skip(c, 1);
 }
@@ -288,14 +288,14 @@ member_next(struct cursor *c, struct member *m)
 		cursor_skip(c, 1);
 		skip_string(c);
 	} else if (cursor_peek(c, 0) == '[') {
-		for (m->n = 0; !c->bad && cursor_u8(c) != ']' && cursor_u8(c) == '"'; m->n++)
+		for (m->n = 0; !cursor_bad(c) && cursor_u8(c) != ']' && cursor_u8(c) == '"'; m->n++)
 			skip_string(c);
 	} else {
 		while (cursor_left(c) > 0 && cursor_peek(c, 0) != ',' && cursor_peek(c, 0) != '}')
 			cursor_skip(c, 1);
 	}
 	m->value = cursor_sub(&m->value, before - cursor_left(c));
-	return !c->bad;
+	return !cursor_bad(c);
 }
 
 static uint8_t

@@ -127,7 +127,7 @@ take_fqdn(struct shrike_ctx *ctx, struct cursor option)
 	uint8_t flags = cursor_peek(&option, 0);
 
 	cursor_skip(&option, FQDN_HEAD_BYTES);
-	if (flags == 0 && !option.bad)
+	if (flags == 0 && !cursor_bad(&option))
 		emit_host(ctx, option);
 }
 
@@ -166,7 +166,7 @@ parse_v4(struct shrike_ctx *ctx, struct cursor in)
 	struct cursor fixed = cursor_sub(&in, V4_OPTIONS_OFFSET);
 	const uint8_t *mac;
 
-	if (in.bad)
+	if (cursor_bad(&in))
 		return;
 	shrike_add_protocol(ctx, "dhcp");
 	cursor_skip(&fixed, V4_TRANSACTION_OFFSET);
@@ -183,7 +183,7 @@ parse_v4(struct shrike_ctx *ctx, struct cursor in)
 		if (code == OPTION_END)
 			break;
 		option = cursor_sub(&in, cursor_u8(&in));
-		if (!in.bad)
+		if (!cursor_bad(&in))
 			take_v4_option(ctx, code, option);
 	}
 }
@@ -195,7 +195,7 @@ take_v6_class(struct shrike_ctx *ctx, struct cursor option)
 {
 	struct cursor text = option, up_to_nul = cursor_until(&text, '\0');
 
-	shrike_emit_rest(ctx, F_CLASS, text.bad ? &option : &up_to_nul);
+	shrike_emit_rest(ctx, F_CLASS, cursor_bad(&text) ? &option : &up_to_nul);
 }
 
 static void
@@ -217,7 +217,7 @@ parse_v6(struct shrike_ctx *ctx, struct cursor in)
 		uint16_t code = cursor_be16(&in);
 		struct cursor option = cursor_sub(&in, cursor_be16(&in));
 
-		if (code == V6_OPTION_CLASS && !in.bad)
+		if (code == V6_OPTION_CLASS && !cursor_bad(&in))
 			take_v6_class(ctx, option);
 	}
 }

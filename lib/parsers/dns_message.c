@@ -81,7 +81,7 @@ read_question(struct dns_message *m, struct dns_key *key, struct cursor *c)
 		return false;
 	key->type = cursor_be16(c);
 	key->class = class_of(m, cursor_be16(c));
-	if (c->bad)
+	if (cursor_bad(c))
 		return false;
 	if (!dns_name_convert(name)) {
 		shrike_add_tag(m->ctx, name->is_ace ? "bad-punycode" : "bad-hostname");
@@ -99,7 +99,7 @@ skip_question(struct dns_message *m, struct cursor *c)
 	if (dns_message_name(m, &m->local->owner, c) != DNS_NAME_OK)
 		return false;
 	cursor_skip(c, 4);
-	return !c->bad;
+	return !cursor_bad(c);
 }
 
 static bool
@@ -189,7 +189,7 @@ read_record(struct dns_message *m, enum section section, struct cursor *c)
 	r.class = class_of(m, cursor_be16(c));
 	r.ttl = cursor_be32(c);
 	r.rdata = cursor_sub(c, cursor_be16(c));
-	if (c->bad)
+	if (cursor_bad(c))
 		return RECORD_CUT;
 	if (r.type == TYPE_OPT && section == SECTION_ADDITIONAL)
 		extend_status(m->object, &r);

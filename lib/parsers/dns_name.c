@@ -87,14 +87,14 @@ dns_name_read(struct dns_name *name, struct cursor whole, struct cursor *at)
 	for (;;) {
 		uint8_t length = cursor_u8(c);
 
-		if (c->bad)
+		if (cursor_bad(c))
 			return DNS_NAME_BROKEN;
 		if (length == 0)
 			break;
 		if ((length & LABEL_KIND) == LABEL_POINTER) {
 			uint16_t offset = (uint16_t)((length & ~LABEL_KIND) << 8 | cursor_u8(c));
 
-			if (c->bad)
+			if (cursor_bad(c))
 				return DNS_NAME_BROKEN;
 			if (name->is_too_long)
 				break;
@@ -158,7 +158,7 @@ read_delta(struct cursor *in, uint32_t bias, uint32_t *i)
 	for (uint32_t k = PUNYCODE_BASE;; k += PUNYCODE_BASE) {
 		uint32_t digit = digit_of(cursor_u8(in)), t = threshold(k, bias);
 
-		if (in->bad || digit == PUNYCODE_BASE)
+		if (cursor_bad(in) || digit == PUNYCODE_BASE)
 			return false;
 		sum += digit * weight;
 		if (sum > UINT32_MAX)

@@ -252,7 +252,7 @@ put_alpn(struct text *t, struct cursor value)
 	while (cursor_left(&value) > 0) {
 		struct cursor id = cursor_sub(&value, cursor_u8(&value));
 
-		if (value.bad)
+		if (cursor_bad(&value))
 			break;
 		text_format(t, "%s", separator);
 		text_rest(t, id);
@@ -330,7 +330,7 @@ write_caa(struct dns_message *m, struct cursor rdata)
 	uint8_t flags = cursor_u8(&rdata);
 	struct cursor tag = cursor_sub(&rdata, cursor_u8(&rdata));
 
-	if (rdata.bad)
+	if (cursor_bad(&rdata))
 		return false;
 	text_format(&t, "CAA %u ", flags);
 	text_rest(&t, tag);
@@ -349,7 +349,7 @@ write_rrsig(struct dns_message *m, struct cursor rdata)
 	uint16_t key_tag = cursor_be16(&rdata);
 	const char *name = dns_type_name(type);
 
-	if (rdata.bad || !read_host(m, &rdata))
+	if (cursor_bad(&rdata) || !read_host(m, &rdata))
 		return false;
 	text_format(&t, "RRSIG %s %u %u %u %u %u %u ", name != NULL ? name : "UNKNOWN", algorithm, labels, ttl, expires,
 		    begins, key_tag);
@@ -397,7 +397,7 @@ write_nsec(struct dns_message *m, struct cursor rdata)
 		uint8_t window = cursor_u8(&rdata), size = cursor_u8(&rdata);
 		struct cursor bitmap = cursor_sub(&rdata, size);
 
-		if (rdata.bad || size > NSEC_WINDOW_BYTES_MAX)
+		if (cursor_bad(&rdata) || size > NSEC_WINDOW_BYTES_MAX)
 			break;
 		put_window(&t, window, bitmap);
 	}
@@ -412,7 +412,7 @@ write_ds(struct dns_message *m, struct cursor rdata)
 	uint16_t key_tag = cursor_be16(&rdata);
 	uint8_t algorithm = cursor_u8(&rdata), digest_type = cursor_u8(&rdata);
 
-	if (rdata.bad || cursor_left(&rdata) == 0)
+	if (cursor_bad(&rdata) || cursor_left(&rdata) == 0)
 		return false;
 	text_format(&t, "DS %u %u %u ", key_tag, algorithm, digest_type);
 	while (cursor_left(&rdata) > 0 && text_room(&t) >= 2) {

@@ -91,7 +91,7 @@ client_hello(struct shrike_ctx *ctx, struct cursor in)
 	cursor_skip(&in, 32); /* random */
 	cursor_skip(&in, cursor_u8(&in));
 	cursor_skip(&in, cursor_u8(&in));
-	if (in.bad)
+	if (cursor_bad(&in))
 		return;
 	ja4_add_ciphers(&local->ja4, tls_take_list(&in, 2));
 	(void)tls_take_list(&in, 1); /* compression methods */
@@ -156,7 +156,7 @@ fragment_next(struct cursor *in, struct fragment *f)
 	f->offset = be24(in);
 	size = be24(in);
 	f->bytes = cursor_sub(in, size);
-	return !in->bad && f->offset <= f->length && size <= f->length - f->offset;
+	return !cursor_bad(in) && f->offset <= f->length && size <= f->length - f->offset;
 }
 
 static void

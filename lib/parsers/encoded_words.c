@@ -71,7 +71,7 @@ encoded(struct encoded_words *e, struct cursor *rest, struct charset_out *out)
 	struct cursor text;
 	size_t size;
 
-	if (rest->bad || end < 0 || cursor_left(&encoding) != 1)
+	if (cursor_bad(rest) || end < 0 || cursor_left(&encoding) != 1)
 		return false;
 	text = cursor_sub(rest, (size_t)end);
 	cursor_skip(rest, 2);

@@ -20,7 +20,7 @@ gtp_check(struct shrike_ctx *ctx, struct cursor in)
 	uint16_t length = cursor_be16(&in);
 
 	(void)ctx;
-	if (in.bad || version > 2)
+	if (cursor_bad(&in) || version > 2)
 		return false;
 	if (version == 1)
 		return type != G_PDU && (size_t)length + VERSION_1_HEADER_BYTES <= size;

@@ -219,7 +219,7 @@ line_continue(struct http_call *call, struct cursor *in)
 {
 	struct http_side *side = call->side;
 	struct cursor rest = *in, line = cursor_until(&rest, '\n'), whole;
-	bool is_whole = !rest.bad;
+	bool is_whole = !cursor_bad(&rest);
 
 	if (!is_whole)
 		line = *in;
@@ -419,7 +419,7 @@ bad_line_continue(struct http_call *call, struct cursor *in)
 
 	(void)cursor_until(&rest, '\n');
 	*in = rest;
-	if (rest.bad)
+	if (cursor_bad(&rest))
 		return;
 	side->machine.state = call->shared->field_start_state & 0x7f;
 	side->machine.header_state = 0;

@@ -245,9 +245,10 @@ block_of(const struct frame *f, struct cursor payload, uint32_t *stream)
 		cursor_skip(&payload, 5);
 	if (f->type == PUSH_PROMISE)
 		*stream = cursor_be32(&payload) & 0x7fffffff;
-	if (payload.bad || padding > cursor_left(&payload))
-		return (struct cursor){.bad = true};
-	cursor_limit(&payload, cursor_left(&payload) - padding);
+	if (cursor_bad(&payload) || padding > cursor_left(&payload))
+		cursor_fail(&payload);
+	else
+		cursor_limit(&payload, cursor_left(&payload) - padding);
 	return payload;
 }
 
@@ -262,7 +263,7 @@ block_read(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 	struct cursor block = block_of(f, payload, &stream);
 
 	/* RFC 9113 4.3: a block is whole before another begins. */
-	if (block.bad || h->in_block != (f->type == CONTINUATION))
+	if (cursor_bad(&block) || h->in_block != (f->type == CONTINUATION))
 		h->is_lost = true;
 	if (f->type != CONTINUATION) {
 		h->is_promise = f->type == PUSH_PROMISE;
@@ -273,7 +274,7 @@ block_read(struct shrike_ctx *ctx, struct http2_state *state, struct side *s, st
 	}
 	h->in_block = !is_last;
 	is_request = direction == state->client && !h->is_promise;
-	if (!block.bad)
+	if (!cursor_bad(&block))
 		http2_headers_read(ctx, shrike_local(ctx), h, block, is_request, is_last);
 	if (is_last)
 		http2_tap_block_end(ctx, &state->streams, h);
@@ -387,7 +388,7 @@ begin(struct shrike_ctx *ctx, struct http2_state *state, struct cursor in)
 	state->client = (uint8_t)shrike_direction(ctx);
 	if (cursor_left(&in) < PREFACE_BYTES || memcmp(in.p, preface, PREFACE_BYTES) != 0) {
 		f = frame_read(cursor_sub(&settings, FRAME_HEADER_BYTES));
-		if (settings.bad || f.type != SETTINGS || f.flags != 0 || f.stream != 0 ||
+		if (cursor_bad(&settings) || f.type != SETTINGS || f.flags != 0 || f.stream != 0 ||
 		    f.length % SETTING_BYTES != 0 || !shrike_has_protocol(ctx, "http"))
 			return false;
 		state->client ^= 1;

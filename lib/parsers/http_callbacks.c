@@ -292,7 +292,7 @@ body_says_password(struct cursor bytes)
 	static const char *const words[] = {"password", "passwd", "pass"};
 	struct cursor rest = bytes, piece = cursor_until(&rest, '=');
 
-	for (; !rest.bad; piece = cursor_until(&rest, '='))
+	for (; !cursor_bad(&rest); piece = cursor_until(&rest, '='))
 		for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 			if (ends_with(piece, words[i]))
 				return true;

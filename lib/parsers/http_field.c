@@ -89,10 +89,10 @@ http_emit_name(struct shrike_ctx *ctx, bool is_request, const char *lower_name, 
 static void
 emit_addresses(struct shrike_ctx *ctx, unsigned place, struct cursor value)
 {
-	while (!value.bad) {
+	while (!cursor_bad(&value)) {
 		struct cursor whole = value, piece = cursor_until(&value, ',');
 
-		if (value.bad)
+		if (cursor_bad(&value))
 			piece = whole;
 		shrike_emit_ip_text(ctx, place, piece.p, cursor_left(&piece));
 	}
@@ -152,12 +152,12 @@ http_emit_cookies(struct shrike_ctx *ctx, const struct http_shared *shared, stru
 
 		skip_blanks(&cookies);
 		key = cursor_until(&cookies, '=');
-		if (cookies.bad)
+		if (cursor_bad(&cookies))
 			return;
 		shrike_emit_rest(ctx, F_COOKIE_KEY, &key);
 		rest = cookies;
 		value = cursor_until(&rest, ';');
-		if (rest.bad)
+		if (cursor_bad(&rest))
 			value = cookies;
 		cookies = rest;
 		skip_blanks(&value);

@@ -46,7 +46,7 @@ http_line_may_be(struct cursor begin)
 	struct cursor rest = begin;
 	struct cursor word = cursor_until(&rest, ' ');
 
-	if (!rest.bad)
+	if (!cursor_bad(&rest))
 		return cursor_left(&word) <= METHOD_BYTES_MAX && method_find(word, false) < N_METHODS;
 	return cursor_left(&begin) <= METHOD_BYTES_MAX && method_find(begin, true) < N_METHODS;
 }
@@ -103,7 +103,7 @@ http_line_parse(struct cursor line, struct http_line *out)
 {
 	struct cursor rest = line, word = cursor_until(&rest, ' '), from_target;
 
-	if (rest.bad || cursor_left(&word) > METHOD_BYTES_MAX)
+	if (cursor_bad(&rest) || cursor_left(&word) > METHOD_BYTES_MAX)
 		return LINE_IS_NONE;
 	out->method = method_find(word, false);
 	if (out->method == N_METHODS)
@@ -112,7 +112,7 @@ http_line_parse(struct cursor line, struct http_line *out)
 	from_target = rest;
 	out->target_offset = (uint32_t)(cursor_left(&line) - cursor_left(&rest));
 	out->target = cursor_until(&rest, ' ');
-	if (rest.bad) {
+	if (cursor_bad(&rest)) {
 		out->target = from_target;
 		out->major = 0;
 		out->minor = 9;

@@ -96,7 +96,7 @@ emit_host(struct http_call *call, struct cursor host)
 {
 	struct cursor rest = host, name = cursor_until(&rest, ':');
 
-	if (rest.bad)
+	if (cursor_bad(&rest))
 		name = host;
 	shrike_emit_rest(call->ctx, F_HOST, &name);
 }
@@ -142,7 +142,7 @@ emit_basic(struct http_call *call, struct cursor credentials)
 	size = text_base64_decode(call->local->text, CREDENTIALS_BYTES_MAX, credentials.p, cursor_left(&credentials));
 	decoded = cursor_make(call->local->text, size);
 	name = cursor_until(&decoded, ':');
-	if (!decoded.bad)
+	if (!cursor_bad(&decoded))
 		shrike_emit_rest(call->ctx, F_USER, &name);
 }
 
@@ -164,7 +164,7 @@ emit_digest(struct http_call *call, struct cursor parameters)
 	}
 	rest = parameters;
 	name = cursor_until(&rest, stop);
-	if (rest.bad)
+	if (cursor_bad(&rest))
 		name = parameters;
 	shrike_emit_rest(call->ctx, F_USER, &name);
 }
@@ -174,7 +174,7 @@ emit_authorization(struct http_call *call, struct cursor value)
 {
 	struct cursor type = cursor_until(&value, ' ');
 
-	if (value.bad)
+	if (cursor_bad(&value))
 		return;
 	value = text_trim(value);
 	cursor_limit(&type, sizeof(call->local->lower));

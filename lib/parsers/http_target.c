@@ -51,27 +51,27 @@ emit_pair(struct shrike_ctx *ctx, const struct http_shared *shared, struct http_
 {
 	struct cursor rest = pair, piece = cursor_until(&rest, '=');
 
-	if (rest.bad) {
+	if (cursor_bad(&rest)) {
 		if (!is_last)
 			emit_piece(ctx, local, F_KEY, pair);
 		return;
 	}
 	emit_piece(ctx, local, F_KEY, piece);
-	while (shared->settings.query_values && !rest.bad) {
+	while (shared->settings.query_values && !cursor_bad(&rest)) {
 		struct cursor whole = rest;
 
 		piece = cursor_until(&rest, '=');
-		emit_piece(ctx, local, F_VALUE, rest.bad ? whole : piece);
+		emit_piece(ctx, local, F_VALUE, cursor_bad(&rest) ? whole : piece);
 	}
 }
 
 static void
 emit_query(struct shrike_ctx *ctx, const struct http_shared *shared, struct http_local *local, struct cursor query)
 {
-	while (!query.bad) {
+	while (!cursor_bad(&query)) {
 		struct cursor whole = query, pair = cursor_until(&query, '&');
 
-		emit_pair(ctx, shared, local, query.bad ? whole : pair, query.bad);
+		emit_pair(ctx, shared, local, cursor_bad(&query) ? whole : pair, cursor_bad(&query));
 	}
 }
 
@@ -89,11 +89,11 @@ http_emit_target(struct shrike_ctx *ctx, const struct http_shared *shared, struc
 {
 	struct cursor query = target, path = cursor_until(&query, '?');
 
-	if (query.bad)
+	if (cursor_bad(&query))
 		path = target;
 	shrike_emit_rest(ctx, F_PATH, &path);
 	add_protocols(ctx, &path);
-	if (!query.bad)
+	if (!cursor_bad(&query))
 		emit_query(ctx, shared, local, query);
 }
 

@@ -71,7 +71,7 @@ read_header(struct cursor *c, uint8_t *identifier, uint32_t *length)
 		for (*length = 0; n > 0; n--)
 			*length = *length << 8 | cursor_u8(c);
 	}
-	return c->bad ? READ_MORE : READ_OK;
+	return cursor_bad(c) ? READ_MORE : READ_OK;
 }
 
 /* The beginning of a message: its size in all, and the identifier of its operation. */
@@ -93,7 +93,7 @@ read_message(struct cursor c, uint64_t *size, uint8_t *operation)
 		return READ_BAD;
 	cursor_skip(&c, id_length);
 	*operation = cursor_u8(&c);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return READ_MORE;
 	return (*operation & TAG_MASK) <= OPERATION_MAX ? READ_OK : READ_BAD;
 }

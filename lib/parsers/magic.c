@@ -301,7 +301,7 @@ ask_libmagic(struct magic *m, struct answer *answer, struct cursor c)
 	text = cursor_make(type != NULL ? type : "", type != NULL ? strnlen(type, TYPE_BYTES - 1) : 0);
 	stem = text;
 	stem = cursor_until(&stem, ';');
-	if (!stem.bad)
+	if (!cursor_bad(&stem))
 		text = stem;
 	memcpy(answer->type, text.p, cursor_left(&text));
 	answer->type[cursor_left(&text)] = '\0';

@@ -76,7 +76,7 @@ greeting(struct shrike_ctx *ctx, struct mysql *s, struct cursor in)
 		return SHRIKE_NOT_MINE;
 	text = joined;
 	cursor_skip(&text, VERSION_OFFSET);
-	switch (text.bad ? READ_MORE : read_text(text, VERSION_MAX_BYTES, &text)) {
+	switch (cursor_bad(&text) ? READ_MORE : read_text(text, VERSION_MAX_BYTES, &text)) {
 	case READ_BAD:
 		return SHRIKE_NOT_MINE;
 	case READ_MORE:
@@ -110,7 +110,7 @@ read_login(struct cursor c, uint32_t max, uint32_t *size, bool *wants_tls, struc
 	uint32_t length = le24(&c);
 	uint8_t sequence = cursor_u8(&c);
 
-	if (c.bad)
+	if (cursor_bad(&c))
 		return READ_MORE;
 	if (length < LOGIN_MIN_BYTES || length > max || sequence > SEQUENCE_MAX)
 		return READ_BAD;

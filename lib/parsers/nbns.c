@@ -80,7 +80,7 @@ read_plain_name(struct nbns_name *name, struct cursor *in)
 {
 	decode_name(name, cursor_sub(in, ENCODED_BYTES));
 	(void)cursor_until(in, '\0');
-	return !in->bad;
+	return !cursor_bad(in);
 }
 
 /* A pointer that leads to no name leaves an empty one. */
@@ -103,7 +103,7 @@ read_record_name(struct nbns_name *name, struct cursor whole, struct cursor *in)
 	if ((first & POINTER) != POINTER)
 		return false;
 	read_pointed_name(name, whole, (uint16_t)((first & POINTER_HIGH) << 8 | cursor_u8(in)));
-	return !in->bad;
+	return !cursor_bad(in);
 }
 
 static void
@@ -123,7 +123,7 @@ parse_question(struct shrike_ctx *ctx, const struct nbns_header *header, struct 
 		return false;
 	type = cursor_be16(in);
 	cursor_skip(in, sizeof(uint16_t));
-	if (in->bad)
+	if (cursor_bad(in))
 		return false;
 	if (type == TYPE_NB || type == TYPE_NBSTAT)
 		shrike_emit_str(ctx, F_QUERY_TYPE, type == TYPE_NB ? "NB" : "NBSTAT");
@@ -145,7 +145,7 @@ parse_record(struct shrike_ctx *ctx, struct cursor whole, struct cursor *in)
 	type = cursor_be16(in);
 	cursor_skip(in, sizeof(uint16_t) + sizeof(uint32_t));
 	data = cursor_sub(in, cursor_be16(in));
-	if (in->bad)
+	if (cursor_bad(in))
 		return false;
 	emit_name(ctx, F_NAME, &name);
 	emit_name(ctx, F_HOST, &name);

@@ -56,7 +56,7 @@ buffer_at(struct cursor message, size_t offset)
 	cursor_skip(&header, 2);
 	cursor_skip(&message, cursor_le32(&header));
 	bytes = cursor_sub(&message, length);
-	if (header.bad)
+	if (cursor_bad(&header))
 		return cursor_make("", 0);
 	cursor_limit(&bytes, NAME_BYTES_MAX);
 	return bytes;
@@ -90,7 +90,7 @@ emit_version(struct shrike_ctx *ctx, struct cursor message, size_t offset, uint3
 	major = cursor_u8(&version);
 	minor = cursor_u8(&version);
 	build = cursor_le16(&version);
-	if ((flags & FLAG_VERSION) != 0 && !version.bad)
+	if ((flags & FLAG_VERSION) != 0 && !cursor_bad(&version))
 		shrike_emit_format(ctx, F_VERSION, "%u.%u.%u", major, minor, build);
 }
 
@@ -131,7 +131,8 @@ ntlm_message(struct shrike_ctx *ctx, struct cursor message, void *argument)
 	uint32_t type = cursor_le32(&c);
 
 	(void)argument;
-	if (c.bad || memcmp(signature, SIGNATURE, sizeof(SIGNATURE)) != 0 || type < NEGOTIATE || type > AUTHENTICATE)
+	if (cursor_bad(&c) || memcmp(signature, SIGNATURE, sizeof(SIGNATURE)) != 0 || type < NEGOTIATE ||
+	    type > AUTHENTICATE)
 		return 0;
 	shrike_add_protocol(ctx, "ntlm");
 	shrike_emit_int(ctx, F_TYPE, type);

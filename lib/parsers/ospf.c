@@ -50,16 +50,16 @@ ospf_parse(struct shrike_ctx *ctx, struct cursor in)
 	cursor_skip(&in, 2);
 	router = cursor_take(&in, 4);
 	area = cursor_take(&in, 4);
-	if (in.bad || (version != VERSION_2 && version != VERSION_3))
+	if (cursor_bad(&in) || (version != VERSION_2 && version != VERSION_3))
 		return SHRIKE_MORE;
 	message_type(ctx, type);
 	emit_dotted(ctx, F_ROUTER, router);
 	emit_dotted(ctx, F_AREA, area);
 	cursor_skip(&in, 2);
 	authentication = cursor_be16(&in);
-	if (version == VERSION_2 && !in.bad && authentication == AUTH_NULL)
+	if (version == VERSION_2 && !cursor_bad(&in) && authentication == AUTH_NULL)
 		shrike_add_tag(ctx, "ospf:auth-null");
-	else if (version == VERSION_2 && !in.bad && authentication == AUTH_SIMPLE)
+	else if (version == VERSION_2 && !cursor_bad(&in) && authentication == AUTH_SIMPLE)
 		shrike_add_tag(ctx, "ospf:auth-simple");
 	return SHRIKE_MORE;
 }

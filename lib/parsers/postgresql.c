@@ -58,7 +58,7 @@ startup(struct shrike_ctx *ctx, struct cursor pairs)
 		struct cursor key = cursor_until(&pairs, '\0');
 		struct cursor value = cursor_until(&pairs, '\0');
 
-		if (pairs.bad || cursor_left(&key) == 0)
+		if (cursor_bad(&pairs) || cursor_left(&key) == 0)
 			return;
 		emit_pair(ctx, &key, &value);
 	}
@@ -72,7 +72,7 @@ read_message(struct cursor c, struct cursor *pairs)
 	uint32_t size = cursor_be32(&c);
 	uint32_t code = cursor_be32(&c);
 
-	if (c.bad)
+	if (cursor_bad(&c))
 		return MESSAGE_CUT;
 	if (size == HEADER_BYTES && code == SSL_REQUEST)
 		return MESSAGE_SSL_REQUEST;

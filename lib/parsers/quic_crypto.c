@@ -74,8 +74,8 @@ first_message(struct cursor in, struct cursor *message, bool *possible)
 	struct cursor header = in;
 	uint32_t size = MESSAGE_HEADER_BYTES + (cursor_be32(&header) & 0xffffff);
 
-	*possible = header.bad || size <= QUIC_CRYPTO_BYTES_MAX;
-	if (header.bad || cursor_left(&in) < size)
+	*possible = cursor_bad(&header) || size <= QUIC_CRYPTO_BYTES_MAX;
+	if (cursor_bad(&header) || cursor_left(&in) < size)
 		return false;
 	*message = cursor_sub(&in, size);
 	return *possible;

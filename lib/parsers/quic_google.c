@@ -57,11 +57,11 @@ quic_chlo(struct shrike_ctx *ctx, struct cursor in)
 	uint32_t begin = 0;
 
 	cursor_skip(&in, 2);
-	if (in.bad)
+	if (cursor_bad(&in))
 		return false;
 	shrike_add_protocol(ctx, "quic");
 	tags = cursor_sub(&in, (size_t)n_tags * 8);
-	if (memcmp(name, "CHLO", TAG_BYTES) != 0 || tags.bad)
+	if (memcmp(name, "CHLO", TAG_BYTES) != 0 || cursor_bad(&tags))
 		return false;
 	while (cursor_left(&tags) > 0) {
 		const uint8_t *tag = cursor_take(&tags, TAG_BYTES);
@@ -71,7 +71,7 @@ quic_chlo(struct shrike_ctx *ctx, struct cursor in)
 		if (end < begin)
 			break;
 		value = cursor_sub(&in, end - begin);
-		if (value.bad)
+		if (cursor_bad(&value))
 			break;
 		emit_tag(ctx, tag, &value);
 		begin = end;

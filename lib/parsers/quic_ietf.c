@@ -66,7 +66,7 @@ packet_read(struct cursor *in, struct packet *p)
 	size = cursor_u8(in);
 	p->connection_id = cursor_sub(in, size);
 	cursor_skip(in, cursor_u8(in));
-	if (size > QUIC_CONNECTION_ID_MAX || in->bad)
+	if (size > QUIC_CONNECTION_ID_MAX || cursor_bad(in))
 		return false;
 	if (p->type == PACKET_INITIAL) {
 		length = quic_varint(in);
@@ -75,7 +75,7 @@ packet_read(struct cursor *in, struct packet *p)
 		cursor_skip(in, length);
 	}
 	length = quic_varint(in);
-	if (in->bad || length > cursor_left(in))
+	if (cursor_bad(in) || length > cursor_left(in))
 		return false;
 	p->header = cursor_sub(&whole, cursor_left(&whole) - cursor_left(in));
 	p->protected = cursor_sub(in, length);
@@ -159,7 +159,7 @@ ack_skip(struct cursor *in, bool with_ecn)
 	(void)quic_varint(in); /* delay */
 	n_ranges = quic_varint(in);
 	(void)quic_varint(in); /* first range */
-	for (uint64_t i = 0; i < n_ranges && !in->bad; i++) {
+	for (uint64_t i = 0; i < n_ranges && !cursor_bad(in); i++) {
 		(void)quic_varint(in);
 		(void)quic_varint(in);
 	}
@@ -181,7 +181,7 @@ frames_read(struct shrike_ctx *ctx, struct quic_ietf *q, enum quic_role role, st
 			uint64_t length = quic_varint(&in);
 
 			shrike_add_protocol(ctx, "quic");
-			if (in.bad || length > cursor_left(&in))
+			if (cursor_bad(&in) || length > cursor_left(&in))
 				return;
 			crypto_frame(ctx, q, role, offset, cursor_sub(&in, length));
 		} else if (type != FRAME_PADDING && type != FRAME_PING) {

@@ -143,7 +143,7 @@ radius_parse(struct shrike_ctx *ctx, struct cursor in)
 		if (size < ATTRIBUTE_HEAD_BYTES)
 			break;
 		value = cursor_sub(&in, size - (size_t)ATTRIBUTE_HEAD_BYTES);
-		if (!in.bad)
+		if (!cursor_bad(&in))
 			take_attribute(ctx, type, value);
 	}
 	return SHRIKE_MORE;

@@ -108,7 +108,7 @@ negotiation(struct shrike_ctx *ctx, struct cursor in, uint8_t wanted, unsigned f
 
 	cursor_skip(&in, 3);
 	value = cursor_le32(&in);
-	if (!in.bad && type == wanted)
+	if (!cursor_bad(&in) && type == wanted)
 		protocols(ctx, field, value);
 }
 
@@ -246,7 +246,7 @@ messages(struct shrike_ctx *ctx, struct rdp_side *side, struct cursor *in)
 			return false;
 		c = *in;
 		whole = cursor_sub(&c, length);
-		if (c.bad)
+		if (cursor_bad(&c))
 			return true;
 		*in = c;
 		message(ctx, side, whole);

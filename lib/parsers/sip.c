@@ -169,7 +169,7 @@ take_authorization(struct shrike_ctx *ctx, struct cursor value)
 		return;
 	cursor_skip(&value, (size_t)at + strlen(parameter));
 	user = cursor_until(&value, '"');
-	if (!user.bad && cursor_left(&user) > 0)
+	if (!cursor_bad(&user) && cursor_left(&user) > 0)
 		shrike_emit_rest(ctx, F_USER, &user);
 }
 
@@ -213,7 +213,7 @@ static void
 take_header(struct shrike_ctx *ctx, struct cursor line, uint32_t *body)
 {
 	struct cursor name = cursor_until(&line, ':');
-	const struct header *header = name.bad ? NULL : header_of(&name);
+	const struct header *header = cursor_bad(&name) ? NULL : header_of(&name);
 
 	while (cursor_peek(&line, 0) == ' ' || cursor_peek(&line, 0) == '\t')
 		cursor_skip(&line, 1);

@@ -209,7 +209,7 @@ auth_plain(struct shrike_ctx *ctx, struct cursor text)
 
 	(void)cursor_until(&decoded, '\0');
 	user = cursor_until(&decoded, '\0');
-	if (!decoded.bad)
+	if (!cursor_bad(&decoded))
 		shrike_emit_lower(ctx, F_USER, user.p, cursor_left(&user));
 }
 

@@ -83,7 +83,7 @@ request_4(struct shrike_ctx *ctx, struct socks_state *state, struct cursor in)
 	state->port = cursor_be16(&in);
 	ip = cursor_take(&in, 4);
 	user = cursor_until(&in, '\0');
-	if (ip == NULL || in.bad)
+	if (ip == NULL || cursor_bad(&in))
 		return false;
 	memcpy(state->ip, ip, 4);
 	state->has_ip = ip[0] != 0 || ip[1] != 0 || ip[2] != 0;
@@ -172,7 +172,7 @@ password(struct shrike_ctx *ctx, struct socks_state *state, struct cursor *in)
 
 	user = cursor_sub(&c, cursor_u8(&c));
 	cursor_skip(&c, cursor_u8(&c));
-	if (c.bad)
+	if (cursor_bad(&c))
 		return STEP_MORE;
 	if (version != 1)
 		return STEP_DONE;
@@ -210,7 +210,7 @@ address(struct cursor *in, uint8_t type, struct cursor *host, bool *known)
 		*host = cursor_sub(in, 16);
 	else
 		*known = false;
-	return *known && !in->bad;
+	return *known && !cursor_bad(in);
 }
 
 static enum step
@@ -222,14 +222,14 @@ request_5(struct shrike_ctx *ctx, struct socks_state *state, struct cursor *in)
 	uint16_t port;
 	size_t size;
 
-	if (c.bad)
+	if (cursor_bad(&c))
 		return STEP_MORE;
 	if (version != VERSION_5 || command != COMMAND_CONNECT || reserved != 0)
 		return STEP_DONE;
 	if (!address(&c, type, &host, &known))
 		return known ? STEP_MORE : STEP_DONE;
 	port = cursor_be16(&c);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return STEP_MORE;
 	*in = c;
 	size = cursor_left(&host);
@@ -258,10 +258,10 @@ reply_5(struct shrike_ctx *ctx, struct cursor *in)
 	}
 	cursor_skip(&c, 3);
 	type = cursor_u8(&c);
-	if (c.bad || !address(&c, type, &host, &known))
-		return c.bad || known ? STEP_MORE : STEP_DONE;
+	if (cursor_bad(&c) || !address(&c, type, &host, &known))
+		return cursor_bad(&c) || known ? STEP_MORE : STEP_DONE;
 	cursor_skip(&c, 2);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return STEP_MORE;
 	return hand_over(ctx, c);
 }

@@ -85,7 +85,7 @@ kexinit(struct shrike_ctx *ctx, struct cursor in)
 
 		list[i] = cursor_sub(&in, size);
 	}
-	if (in.bad)
+	if (cursor_bad(&in))
 		return;
 	used = append(text, used, &list[LIST_KEX], ';');
 	used = append(text, used, &list[LIST_ENCRYPTION + d], ';');
@@ -140,7 +140,7 @@ banner(struct shrike_ctx *ctx, struct cursor *in)
 	for (;;) {
 		struct cursor c = *in, line = cursor_until(&c, '\n');
 
-		if (c.bad)
+		if (cursor_bad(&c))
 			return false;
 		*in = c;
 		if (text_starts_nocase(&line, "SSH")) {
@@ -161,7 +161,7 @@ packets(struct shrike_ctx *ctx, struct cursor *in)
 		if (size < PACKET_MIN || size > PACKET_MAX)
 			return false;
 		body = cursor_sub(&c, size);
-		if (c.bad)
+		if (cursor_bad(&c))
 			return true;
 		*in = c;
 		if (!packet(ctx, body))

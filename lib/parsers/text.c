@@ -382,7 +382,7 @@ text_line(struct cursor *c, struct cursor *line)
 	struct cursor rest = *c;
 
 	*line = cursor_until(&rest, '\n');
-	if (rest.bad)
+	if (cursor_bad(&rest))
 		return false;
 	*c = rest;
 	if (cursor_left(line) > 0 && cursor_peek(line, cursor_left(line) - 1) == '\r')

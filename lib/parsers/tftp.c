@@ -31,7 +31,7 @@ read_file(struct cursor in, struct cursor *file)
 
 	*file = cursor_until(&in, '\0');
 	mode = cursor_until(&in, '\0');
-	return !in.bad && cursor_left(file) > 0 && cursor_left(&mode) > 0;
+	return !cursor_bad(&in) && cursor_left(file) > 0 && cursor_left(&mode) > 0;
 }
 
 static enum shrike_verdict

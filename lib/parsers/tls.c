@@ -113,7 +113,7 @@ message_next(struct shrike_ctx *ctx, struct tls_state *state, unsigned d, struct
 	uint8_t type = (uint8_t)(word >> 24);
 	size_t left = cursor_left(&c), have = size < left ? size : left;
 
-	if (c.bad)
+	if (cursor_bad(&c))
 		return false;
 	if (is_wanted(state, d, type)) {
 		if (have < size && have < TLS_MESSAGE_MAX)
@@ -168,7 +168,7 @@ side_end(struct shrike_ctx *ctx, struct tls_state *state, unsigned d)
 	uint8_t type = cursor_u8(&rest);
 
 	cursor_skip(&rest, TLS_MESSAGE_HEADER - 1);
-	if (!rest.bad && cursor_left(&rest) > 0 && d == state->server && is_wanted(state, d, type))
+	if (!cursor_bad(&rest) && cursor_left(&rest) > 0 && d == state->server && is_wanted(state, d, type))
 		message_parse(ctx, side, type, rest);
 	side->ended = true;
 	shrike_buffer_free(ctx, &side->messages);

@@ -97,7 +97,7 @@ tls_server_name(struct cursor data, struct cursor *name)
 	uint8_t type = cursor_u8(&data);
 	uint16_t name_bytes = cursor_be16(&data);
 
-	if (data.bad || !list_fits || type != 0 || cursor_left(&data) != name_bytes)
+	if (cursor_bad(&data) || !list_fits || type != 0 || cursor_left(&data) != name_bytes)
 		return false;
 	*name = data;
 	return true;
@@ -119,7 +119,7 @@ add_alpn(struct ja4 *j, struct cursor data)
 	cursor_skip(&data, 2);
 	size = cursor_u8(&data);
 	data = cursor_sub(&data, size);
-	if (data.bad || size == 0)
+	if (cursor_bad(&data) || size == 0)
 		return;
 	first = cursor_peek(&data, 0);
 	last = cursor_peek(&data, size - 1u);

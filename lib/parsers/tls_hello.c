@@ -80,7 +80,7 @@ read_client_hello(struct cursor in, struct client_hello *h, struct ja4 *ja4, cha
 	h->version = cursor_be16(&in);
 	cursor_skip(&in, 32);
 	h->session_id = cursor_sub(&in, cursor_u8(&in));
-	if (in.bad)
+	if (cursor_bad(&in))
 		return false;
 	h->ciphers = tls_take_list(&in, 2);
 	(void)tls_take_list(&in, 1); /* compression methods */
@@ -228,7 +228,7 @@ read_server_hello(struct cursor in, struct server_hello *h)
 	if (h->version >= TLS_VERSION_SSL3 && h->version <= TLS_VERSION_1_2)
 		h->session_id = cursor_sub(&in, cursor_u8(&in));
 	h->cipher = cursor_be16(&in);
-	if (in.bad)
+	if (cursor_bad(&in))
 		return false;
 	if (h->version < 0x0700 || h->version >= 0x7f16)
 		cursor_skip(&in, 1);

@@ -90,7 +90,7 @@ frame_header(struct cursor *in, struct frame *frame)
 	for (unsigned i = 0; frame->is_masked && i < sizeof(frame->mask); i++)
 		frame->mask[i] = cursor_u8(in);
 	frame->header_bytes = before - cursor_left(in);
-	return !in->bad;
+	return !cursor_bad(in);
 }
 
 static void
@@ -158,7 +158,7 @@ emit_close(struct shrike_ctx *ctx, const struct frame *frame, struct cursor payl
 	unsigned high = cursor_u8(&payload) ^ frame->mask[0], low = cursor_u8(&payload) ^ frame->mask[1];
 	size_t size;
 
-	if (payload.bad)
+	if (cursor_bad(&payload))
 		return;
 	shrike_emit_int(ctx, F_CLOSE_CODE, high << 8 | low);
 	for (unsigned i = 0; i < sizeof(rest.mask); i++)
@@ -201,7 +201,7 @@ frame_take(struct shrike_ctx *ctx, struct websocket_state *state, struct cursor 
 		return true;
 	}
 	payload = cursor_sub(&rest, (size_t)frame.length);
-	if (rest.bad)
+	if (cursor_bad(&rest))
 		return false;
 	count_frame(ctx, state, &frame);
 	emit_sample(ctx, state, &frame, payload);

@@ -198,7 +198,7 @@ kind_of(struct cursor bytes)
 {
 	uint32_t magic = cursor_be32(&bytes);
 
-	if (bytes.bad)
+	if (cursor_bad(&bytes))
 		return INPUT_PLAIN;
 	if (magic >> 16 == 0x1f8b)
 		return INPUT_GZIP;
@@ -312,7 +312,7 @@ input_fill(struct input *in, size_t need)
 			seek(in);
 		if (!make_room(in))
 			return INPUT_WAIT;
-		n = read_stream_bytes(in, (uint8_t *)(uintptr_t)in->window.end,
+		n = read_stream_bytes(in, (uint8_t *)(uintptr_t)cursor_after(in->window.p, cursor_left(&in->window)),
 				      in->room < in->buffers.read_bytes ? in->room : in->buffers.read_bytes);
 		if (n <= 0)
 			return n == 0 ? INPUT_END : n == -EAGAIN ? INPUT_WAIT : INPUT_FAILED;

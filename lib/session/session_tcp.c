@@ -49,7 +49,7 @@ payload_of(const struct packet *p)
 	return c;
 }
 
-static bool
+static inline __attribute__((always_inline)) bool
 segment_read(const struct packet *p, struct segment *seg)
 {
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
@@ -61,7 +61,7 @@ segment_read(const struct packet *p, struct segment *seg)
 	offset = cursor_u8(&c);
 	seg->flags = cursor_u8(&c);
 	seg->window = cursor_be16(&c);
-	if (c.bad)
+	if (cursor_bad(&c))
 		return false;
 	seg->accurate_ecn = (offset & 1) != 0;
 	seg->is_short = p->transport_bytes < (uint32_t)(offset >> 4) * 4;

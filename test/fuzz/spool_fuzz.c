@@ -271,7 +271,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	unsigned flags = cursor_u8(&in);
 	uint16_t offset = flags & HAS_POSITION ? cursor_le16(&in) : 0;
 
-	if (in.bad)
+	if (cursor_bad(&in))
 		return -1;
 	take_pieces(in, (flags & IN_FOLDER) != 0);
 	if ((flags & IN_FOLDER) == 0)

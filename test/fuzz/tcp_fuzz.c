@@ -213,7 +213,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct connection c = {.hold = fuzz.hold[(flags & SEQUENCE ? 1 : 0) | (flags & LITTLE_MEMORY ? 2 : 0)]};
 	uint64_t time_ns = 0;
 
-	if (in.bad)
+	if (cursor_bad(&in))
 		return -1;
 	if ((flags & NO_SYN) == 0) {
 		c.next[0] = begin;

@@ -26,7 +26,7 @@ acme_parse(struct shrike_ctx *ctx, struct cursor in)
 	const uint8_t *magic = cursor_take(&in, 5);
 	struct cursor name = cursor_until(&in, '\n');
 
-	if (in.bad || memcmp(magic, "ACME ", 5) != 0)
+	if (cursor_bad(&in) || memcmp(magic, "ACME ", 5) != 0)
 		return state->lines == 0 ? SHRIKE_NOT_MINE : SHRIKE_DONE;
 	if (state->lines++ == 0)
 		shrike_add_protocol(ctx, "acme");

@@ -27,7 +27,7 @@ handle_chirp(const struct decode_conf *conf, struct packet *p, struct cursor c)
 	uint16_t vlan = packet_vlan_id(p);
 
 	(void)conf;
-	if (c.bad || (kind != CHIRP_CALL && kind != CHIRP_ANSWER) || cursor_left(&name) > CHIRP_NAME_MAX)
+	if (cursor_bad(&c) || (kind != CHIRP_CALL && kind != CHIRP_ANSWER) || cursor_left(&name) > CHIRP_NAME_MAX)
 		return PACKET_CORRUPT;
 	memcpy(id, number, 4);
 	memcpy(&id[4], &vlan, 2);
@@ -117,7 +117,7 @@ handle_burrow(const struct decode_conf *conf, struct packet *p, struct cursor c)
 	uint16_t ethertype = cursor_be16(&c), reserved = cursor_be16(&c);
 	uint32_t network = cursor_be32(&c);
 
-	if (c.bad || reserved != 0)
+	if (cursor_bad(&c) || reserved != 0)
 		return PACKET_UNKNOWN_IP;
 	packet_enter_tunnel(p, PACKET_TUNNEL_BIT(burrow), network);
 	return packet_decode_ethertype(conf, p, ethertype, c);

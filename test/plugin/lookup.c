@@ -155,7 +155,7 @@ lookup_parse(struct shrike_ctx *ctx, struct cursor in)
 	size_t size = cursor_left(&in) < NAME_MAX_BYTES - 1 ? cursor_left(&in) : NAME_MAX_BYTES - 1;
 
 	name = cursor_take(&in, size);
-	if (in.bad || memcmp(magic, "LOOK ", 5) != 0)
+	if (cursor_bad(&in) || memcmp(magic, "LOOK ", 5) != 0)
 		return SHRIKE_NOT_MINE;
 	shrike_emit_str(ctx, F_TABLE, table->text);
 	pthread_mutex_lock(&l->mutex);

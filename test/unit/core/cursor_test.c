@@ -72,7 +72,7 @@ TEST(numbers_are_read_in_both_byte_orders)
 
 		EXPECT(readers[i].read(&c) == readers[i].value);
 		EXPECT_EQ(cursor_left(&c), SIZE - readers[i].size);
-		EXPECT(!c.bad);
+		EXPECT(!cursor_bad(&c));
 	}
 }
 
@@ -94,13 +94,13 @@ TEST(high_bits_do_not_spread)
 static void
 expect_spent(struct cursor *c)
 {
-	EXPECT(c->bad);
+	EXPECT(cursor_bad(c));
 	EXPECT_EQ(cursor_left(c), 0);
 	for (unsigned i = 0; i < READERS; i++)
 		EXPECT_EQ(readers[i].read(c), 0);
 	EXPECT(cursor_take(c, 1) == NULL);
 	EXPECT_EQ(cursor_peek(c, 0), 0);
-	EXPECT(c->bad);
+	EXPECT(cursor_bad(c));
 }
 
 TEST(every_number_at_every_truncation_is_zero_and_sticks)
@@ -128,7 +128,7 @@ TEST(a_read_up_to_the_very_end_is_good)
 		struct cursor c = cursor_make(guarded, readers[i].size);
 
 		EXPECT(readers[i].read(&c) == readers[i].value);
-		EXPECT(!c.bad);
+		EXPECT(!cursor_bad(&c));
 		EXPECT_EQ(cursor_left(&c), 0);
 		test_guard_free(guarded, readers[i].size);
 	}
@@ -139,10 +139,10 @@ TEST(a_good_read_does_not_heal_an_error)
 	struct cursor c = cursor_make(bytes, 3);
 
 	EXPECT_EQ(cursor_be32(&c), 0);
-	EXPECT(c.bad);
+	EXPECT(cursor_bad(&c));
 	EXPECT_EQ(cursor_left(&c), 0);
 	EXPECT(cursor_take(&c, 0) != NULL);
-	EXPECT(c.bad);
+	EXPECT(cursor_bad(&c));
 }
 
 TEST(take_and_skip_at_every_truncation)
@@ -156,9 +156,9 @@ TEST(take_and_skip_at_every_truncation)
 
 			cursor_skip(&s, want);
 			EXPECT(p == (want <= n ? guarded : NULL));
-			EXPECT_EQ(c.bad, want > n);
+			EXPECT_EQ(cursor_bad(&c), want > n);
 			EXPECT_EQ(cursor_left(&c), want <= n ? n - want : 0);
-			EXPECT(s.p == c.p && s.bad == c.bad);
+			EXPECT(s.p == c.p && cursor_bad(&s) == cursor_bad(&c));
 		}
 		test_guard_free(guarded, n);
 	}
@@ -181,7 +181,7 @@ TEST(peek_moves_nothing_and_is_no_error)
 		for (size_t offset = 0; offset <= SIZE; offset++)
 			EXPECT_EQ(cursor_peek(&c, offset), offset < n ? bytes[offset] : 0);
 		EXPECT_EQ(cursor_peek(&c, SIZE_MAX), 0);
-		EXPECT(!c.bad);
+		EXPECT(!cursor_bad(&c));
 		EXPECT_EQ(cursor_left(&c), n);
 		test_guard_free(guarded, n);
 	}
@@ -196,14 +196,14 @@ TEST(a_child_ends_where_it_was_told)
 			struct cursor parent = cursor_make(guarded, n), child = cursor_sub(&parent, want);
 
 			if (want <= n) {
-				EXPECT(!parent.bad && !child.bad);
+				EXPECT(!cursor_bad(&parent) && !cursor_bad(&child));
 				EXPECT_EQ(cursor_left(&child), want);
 				EXPECT_EQ(cursor_left(&parent), n - want);
 				cursor_skip(&child, want + 1);
-				EXPECT(child.bad && !parent.bad);
+				EXPECT(cursor_bad(&child) && !cursor_bad(&parent));
 			} else {
-				EXPECT(child.bad);
-				EXPECT(parent.bad);
+				EXPECT(cursor_bad(&child));
+				EXPECT(cursor_bad(&parent));
 				EXPECT_EQ(cursor_left(&child), 0);
 				EXPECT_EQ(cursor_left(&parent), 0);
 			}
@@ -221,12 +221,12 @@ TEST(until_stops_before_the_byte_and_consumes_it)
 		struct cursor c = cursor_make(guarded, n), word = cursor_until(&c, ':');
 
 		if (n < 3) {
-			EXPECT(c.bad);
-			EXPECT(word.bad);
+			EXPECT(cursor_bad(&c));
+			EXPECT(cursor_bad(&word));
 			EXPECT_EQ(cursor_left(&word), 0);
 			EXPECT_EQ(cursor_left(&c), 0);
 		} else {
-			EXPECT(!c.bad && !word.bad);
+			EXPECT(!cursor_bad(&c) && !cursor_bad(&word));
 			EXPECT_EQ(cursor_left(&word), 2);
 			EXPECT(memcmp(word.p, "ab", 2) == 0);
 			EXPECT_EQ(cursor_left(&c), n - 3);
@@ -239,7 +239,7 @@ TEST(until_finds_an_empty_word)
 {
 	struct cursor c = cursor_make("::", 2), word = cursor_until(&c, ':');
 
-	EXPECT(!word.bad);
+	EXPECT(!cursor_bad(&word));
 	EXPECT_EQ(cursor_left(&word), 0);
 	EXPECT_EQ(cursor_left(&c), 1);
 }
@@ -254,13 +254,13 @@ TEST(limit_only_shortens)
 	cursor_limit(&c, 3);
 	EXPECT_EQ(cursor_left(&c), 3);
 	EXPECT_EQ(cursor_be32(&c), 0);
-	EXPECT(c.bad);
+	EXPECT(cursor_bad(&c));
 }
 
 TEST(nothing_at_all_can_be_read_from)
 {
 	struct cursor c = cursor_make(bytes, 0), word = cursor_until(&c, 0);
 
-	EXPECT(word.bad);
+	EXPECT(cursor_bad(&word));
 	expect_spent(&c);
 }

@@ -28,7 +28,7 @@ TEST(an_element_has_tag_class_and_content)
 	EXPECT_EQ(e.identifier, 0xa3);
 	EXPECT(e.constructed);
 	EXPECT(!ber_next(&c, &e));
-	EXPECT(!c.bad);
+	EXPECT(!cursor_bad(&c));
 }
 
 TEST(long_tags_and_long_lengths_are_read)
@@ -49,7 +49,7 @@ expect_malformed(struct cursor c)
 	struct ber_element e;
 
 	EXPECT(!ber_next(&c, &e));
-	EXPECT(c.bad);
+	EXPECT(cursor_bad(&c));
 	EXPECT_EQ(cursor_left(&c), 0);
 	EXPECT_EQ(e.tag, 0);
 	EXPECT_EQ(cursor_left(&e.value), 0);

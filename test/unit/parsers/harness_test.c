@@ -805,7 +805,7 @@ lines_parse(struct shrike_ctx *ctx, struct cursor in)
 		struct cursor before = joined;
 
 		line = cursor_until(&joined, '\n');
-		if (joined.bad) {
+		if (cursor_bad(&joined)) {
 			shrike_keep(ctx, &buffer[shrike_direction(ctx)], before);
 			return SHRIKE_MORE;
 		}

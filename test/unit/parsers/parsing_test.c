@@ -50,7 +50,7 @@ lines_parse(struct shrike_ctx *ctx, struct cursor in)
 		struct cursor rest = joined;
 
 		line = cursor_until(&rest, '\n');
-		if (rest.bad)
+		if (cursor_bad(&rest))
 			break;
 		joined = rest;
 		shrike_emit_rest(ctx, F_TEXT, &line);

@@ -239,7 +239,7 @@ TEST(a_line_ends_at_lf_and_loses_one_cr)
 	EXPECT(is(line, "b\r"));
 	EXPECT(!text_line(&c, &line));
 	EXPECT(is(c, "rest"));
-	EXPECT(!c.bad);
+	EXPECT(!cursor_bad(&c));
 }
 
 static uint64_t
