@@ -5,9 +5,10 @@
  * rebuilt packet) a position that is not behind the last one. With lengths each entry ends with one.
  *
  * New entries are collected in the session's own 15 bytes, whose cache line is there anyway, and moved to the last
- * chunk when these are full: every fourth packet or so touches a chunk. Chunks of a list form a ring from the tail, so
- * one handle in the session finds both ends. Their sizes grow with the list: a session of ten packets wastes half a
- * small chunk, one of ten thousand half a large one. */
+ * chunk when these are full: every fourth packet or so touches a chunk, and only writes to it, for a write that misses
+ * keeps nobody waiting. So it is the list that knows how full the last chunk is; the others are full. Chunks of a list
+ * form a ring from the tail, so one handle in the session finds both ends. Their sizes grow with the list: a session of
+ * ten packets wastes half a small chunk, one of ten thousand half a large one. */
 #include "positions.h"
 
 #include <errno.h>
@@ -16,16 +17,18 @@
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
 
+#define KEPT_MAX (UINT64_MAX >> LAST_SHIFT) /* positions that position_list.last can hold: all that there are */
+
 enum {
 	CHUNK_BYTES_MIN = 32,
 	ENTRY_BYTES_MAX = 1 + 5 + 10 + 5,
 	CHUNKS_MIN = 1 << 16,
 	GAP_MAX = (1 << 28) - 1, /* that fits into four bytes */
+	LAST_SHIFT = 8,		 /* of the position in position_list.last */
 };
 
 struct chunk {
 	uint32_t next; /* the tail's is the first */
-	uint8_t fill;
 	uint8_t bytes[];
 };
 
@@ -45,6 +48,33 @@ static struct chunk *
 chunk_at(const struct position_store *store, uint32_t id)
 {
 	return pool_at(store->pool[id >> POSITION_ORDER_SHIFT], id & POSITION_HANDLE_MASK);
+}
+
+_Static_assert((CHUNK_BYTES_MIN << 1) - offsetof(struct chunk, bytes) >= POSITION_INLINE_BYTES + ENTRY_BYTES_MAX,
+	       "add_chunk() need not look further than order 1");
+
+static inline uint64_t
+last_position(const struct position_list *list)
+{
+	return list->last >> LAST_SHIFT;
+}
+
+static inline uint32_t
+tail_fill(const struct position_list *list)
+{
+	return (uint8_t)list->last;
+}
+
+static inline void
+set_last_position(struct position_list *list, uint64_t position)
+{
+	list->last = position << LAST_SHIFT | tail_fill(list);
+}
+
+static inline void
+set_tail_fill(struct position_list *list, uint32_t fill)
+{
+	list->last = last_position(list) << LAST_SHIFT | fill;
 }
 
 int
@@ -108,8 +138,8 @@ encode_entry(const struct position_store *store, const struct position_list *lis
 	bool first = position_is_empty(list);
 	unsigned n = 0;
 
-	if (!first && file == list->last_file && position > list->last_position) {
-		n = encode(out, position - list->last_position);
+	if (!first && file == list->last_file && position > last_position(list) && position <= KEPT_MAX) {
+		n = encode(out, position - last_position(list));
 	} else {
 		if (!first)
 			out[n++] = 0;
@@ -119,20 +149,24 @@ encode_entry(const struct position_store *store, const struct position_list *lis
 	return store->has_lengths ? n + encode(out + n, length) : n;
 }
 
-/* Puts a chunk behind the tail. The order goes up with every chunk; when its pool is empty a smaller one will do. */
+/* Puts a chunk behind the tail, with room for 'n' bytes. The order goes up with every chunk; when its pool is empty a
+ * smaller one will do. */
 static bool
-add_chunk(struct position_store *store, struct position_list *list)
+add_chunk(struct position_store *store, struct position_list *list, unsigned n)
 {
-	uint32_t order = list->tail == 0 ? 0 : (list->tail >> POSITION_ORDER_SHIFT) + 1;
+	uint32_t least = n > capacity_of(0) ? 1 : 0,
+		 order = list->tail == 0 ? 0 : (list->tail >> POSITION_ORDER_SHIFT) + 1;
 	uint32_t handle = 0, id;
 
+	if (order < least)
+		order = least;
 	if (order == POSITION_ORDERS)
 		order = POSITION_ORDERS - 1;
 	for (;;) {
 		handle = pool_get(store->pool[order]);
 		if (handle != 0)
 			break;
-		if (order-- == 0)
+		if (order-- == least)
 			return false;
 	}
 	id = order << POSITION_ORDER_SHIFT | handle;
@@ -142,8 +176,8 @@ add_chunk(struct position_store *store, struct position_list *list)
 		chunk_at(store, id)->next = chunk_at(store, list->tail)->next;
 		chunk_at(store, list->tail)->next = id;
 	}
-	chunk_at(store, id)->fill = 0;
 	list->tail = id;
+	set_tail_fill(list, 0);
 	return true;
 }
 
@@ -152,24 +186,19 @@ add_chunk(struct position_store *store, struct position_list *list)
 static bool
 chunk_append(struct position_store *store, struct position_list *list, const uint8_t *bytes, unsigned n)
 {
-	unsigned fits = 0;
-	struct chunk *chunk;
+	uint32_t old = list->tail, old_fill = tail_fill(list), room = old != 0 ? capacity_of(old) - old_fill : 0;
+	unsigned fits = n < room ? n : room;
 
-	if (list->tail != 0) {
-		uint32_t old = list->tail, room = capacity_of(old) - chunk_at(store, old)->fill;
-
-		fits = n < room ? n : room;
-		if (fits < n && !add_chunk(store, list))
-			return false;
-		chunk = chunk_at(store, old);
-		memcpy(chunk->bytes + chunk->fill, bytes, fits);
-		chunk->fill = (uint8_t)(chunk->fill + fits);
-	} else if (!add_chunk(store, list)) {
+	if (fits < n && !add_chunk(store, list, n - fits))
 		return false;
+	if (fits > 0)
+		memcpy(chunk_at(store, old)->bytes + old_fill, bytes, fits);
+	if (list->tail == old) {
+		set_tail_fill(list, old_fill + n);
+	} else {
+		memcpy(chunk_at(store, list->tail)->bytes, bytes + fits, n - fits);
+		set_tail_fill(list, n - fits);
 	}
-	chunk = chunk_at(store, list->tail);
-	memcpy(chunk->bytes + chunk->fill, bytes + fits, n - fits);
-	chunk->fill = (uint8_t)(chunk->fill + n - fits);
 	return true;
 }
 
@@ -177,13 +206,11 @@ chunk_append(struct position_store *store, struct position_list *list, const uin
 static inline bool
 spill(struct position_store *store, struct position_list *list)
 {
-	struct chunk *chunk = list->tail != 0 ? chunk_at(store, list->tail) : NULL;
-
 	/* All of them, used or not: a copy of a known size is two moves. */
-	if (unlikely(chunk == NULL || capacity_of(list->tail) - chunk->fill < POSITION_INLINE_BYTES))
+	if (unlikely(list->tail == 0 || capacity_of(list->tail) - tail_fill(list) < POSITION_INLINE_BYTES))
 		return chunk_append(store, list, list->bytes, list->fill);
-	memcpy(chunk->bytes + chunk->fill, list->bytes, POSITION_INLINE_BYTES);
-	chunk->fill = (uint8_t)(chunk->fill + list->fill);
+	memcpy(chunk_at(store, list->tail)->bytes + tail_fill(list), list->bytes, POSITION_INLINE_BYTES);
+	list->last += list->fill;
 	return true;
 }
 
@@ -192,11 +219,12 @@ spill(struct position_store *store, struct position_list *list)
 static inline bool
 append_gap(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position)
 {
-	uint64_t gap = position - list->last_position;
+	uint64_t gap = position - last_position(list);
 	uint32_t number = (uint32_t)gap, bytes;
 	unsigned n = (38u - (unsigned)__builtin_clz(number | 1)) / 7;
 
-	if (unlikely(store->has_lengths || file != list->last_file || gap - 1 >= GAP_MAX || position_is_empty(list)))
+	if (unlikely(store->has_lengths || file != list->last_file || gap - 1 >= GAP_MAX || position > KEPT_MAX ||
+		     position_is_empty(list)))
 		return false;
 	if (list->fill + sizeof(bytes) > POSITION_INLINE_BYTES) {
 		if (unlikely(!spill(store, list)))
@@ -207,7 +235,7 @@ append_gap(struct position_store *store, struct position_list *list, uint32_t fi
 	bytes = rte_cpu_to_le_32(bytes | (0x80808080u & ((1u << (8 * (n - 1))) - 1)));
 	memcpy(list->bytes + list->fill, &bytes, sizeof(bytes));
 	list->fill = (uint8_t)(list->fill + n);
-	list->last_position = position;
+	set_last_position(list, position);
 	return true;
 }
 
@@ -234,8 +262,9 @@ append(struct position_store *store, struct position_list *list, uint32_t file, 
 			return false;
 		list->fill = 0;
 	}
-	list->last_file = file;
-	list->last_position = position;
+	/* What cannot be kept cannot be what a distance is from. */
+	list->last_file = likely(position <= KEPT_MAX) ? file : ~file;
+	set_last_position(list, position);
 	return true;
 }
 
@@ -269,7 +298,7 @@ read_chunk(struct position_reader *r, uint32_t id)
 
 	r->chunk = id;
 	r->p = chunk->bytes;
-	r->end = chunk->bytes + chunk->fill;
+	r->end = chunk->bytes + (id == r->list->tail ? tail_fill(r->list) : capacity_of(id));
 }
 
 static void

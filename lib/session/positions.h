@@ -21,7 +21,8 @@ enum {
 
 /* All zero: empty. */
 struct position_list {
-	uint64_t last_position;
+	uint64_t
+		last; /* position << 8 | bytes in the last chunk: one word, so that a read never waits for two writes */
 	uint32_t last_file;
 	uint32_t tail; /* the last chunk: order << 30 | handle; 0: none yet */
 	uint8_t fill;  /* of 'bytes' */

@@ -102,6 +102,29 @@ TEST(three_packets_of_a_small_file_need_no_chunk_and_a_thousand_little_memory)
 	position_store_fini(&store);
 }
 
+/* A list's own bytes and an entry of many bytes do not fit into the smallest chunk together: they once went on into the
+ * next one, which was another list's. */
+TEST(a_long_entry_gets_a_chunk_that_holds_it)
+{
+	struct position_store store;
+	struct position_list list[2] = {0};
+	struct at want[8] = {{.file = 1, .position = 24, .length = 60}};
+
+	REQUIRE(position_store_init(&store, 1000, true) == 0);
+	for (unsigned i = 1; i < 7; i++)
+		want[i] = (struct at){.file = 1, .position = 24 + 76 * i, .length = 60};
+	want[7] = (struct at){.file = UINT32_MAX - 1, .position = UINT64_MAX >> 9, .length = 65535};
+	for (unsigned k = 0; k < 2; k++)
+		for (unsigned i = 0; i < 8; i++)
+			EXPECT(position_append(&store, &list[k], want[i].file, want[i].position, want[i].length));
+	for (unsigned k = 0; k < 2; k++) {
+		EXPECT(equals(&store, &list[k], want, 8));
+		position_clear(&store, &list[k]);
+	}
+	EXPECT_EQ(position_store_bytes(&store), 0);
+	position_store_fini(&store);
+}
+
 TEST(without_a_chunk_a_position_is_refused_and_the_list_stays_as_it_was)
 {
 	struct position_store store;
