@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_common.h>
@@ -79,6 +80,33 @@ test_guard_free(uint8_t *guarded, size_t size)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
 
 	munmap(guarded + size - whole, whole + page);
+}
+
+double
+test_cpu_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+bool
+test_grows_at_most(test_cost cost, const void *what, size_t size, size_t larger, double times)
+{
+	enum { TURNS_MAX = 10 };
+	double few = 1e9, many = 1e9;
+
+	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
+		double a = cost(what, size), b = cost(what, larger);
+
+		few = a < few ? a : few;
+		many = b < many ? b : many;
+		if (turn > 0 && many <= times * few + 0.002)
+			return true;
+	}
+	printf("    %zu cost %.6f s, %zu cost %.6f s\n", size, few, larger, many);
+	return false;
 }
 
 static bool

@@ -450,50 +450,39 @@ TEST(a_hole_within_a_body_loses_nothing)
 	harness_destroy(h);
 }
 
-static double
-seconds(void)
-{
-	struct timespec t;
+struct repeated {
+	const char *before, *text;
+};
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* CPU time of datagrams of 'size' bytes that repeat 'text' behind 'before'. */
+/* Datagrams of 'size' bytes. */
 static double
-cost(const char *before, const char *text, size_t size)
+cost(const void *what, size_t size)
 {
+	const struct repeated *r = what;
 	struct harness *h = harness_create();
-	size_t used = strlen(before);
+	size_t used = strlen(r->before);
 	char *datagram = malloc(size);
-	double begin;
+	double begin, took;
 
-	memcpy(datagram, before, used);
+	memcpy(datagram, r->before, used);
 	for (size_t i = used; i < size; i++)
-		datagram[i] = text[(i - used) % strlen(text)];
+		datagram[i] = r->text[(i - used) % strlen(r->text)];
 	DATAGRAM(h, 0, "SIP/2.0 \r\n\r\n\r\n");
-	begin = seconds();
+	begin = test_cpu_seconds();
 	for (unsigned i = 0; i < 8; i++)
 		(void)harness_udp(h, 0, datagram, size);
-	begin = seconds() - begin;
+	took = test_cpu_seconds() - begin;
 	harness_destroy(h);
 	free(datagram);
-	return begin;
+	return took;
 }
 
 static void
 expect_linear(const char *before, const char *text)
 {
 	enum { SIZE = 8000, TIMES = 8 };
-	double one = 1e9, many = 1e9;
 
-	for (unsigned i = 0; i < 3; i++) {
-		double a = cost(before, text, SIZE), b = cost(before, text, (size_t)SIZE * TIMES);
-
-		one = a < one ? a : one;
-		many = b < many ? b : many;
-	}
-	EXPECT(many < one * 2 * TIMES + 0.01);
+	EXPECT(test_grows_at_most(cost, &(struct repeated){before, text}, SIZE, (size_t)SIZE * TIMES, 2 * TIMES));
 }
 
 TEST(time_is_linear_in_hostile_datagrams)

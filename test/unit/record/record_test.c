@@ -466,55 +466,32 @@ TEST(a_field_that_fills_half_of_what_wants_a_mid_save_is_not_carried_and_others_
 	EXPECT_EQ(record_pool_destroy(pool), 0);
 }
 
-static uint64_t
-now_ns(void)
+static double
+cost_of_distinct(const void *what, size_t n)
 {
-	struct timespec t;
+	struct record_pool *pool = (struct record_pool *)(uintptr_t)what;
+	struct record *r = record_create(pool);
+	double begin = test_cpu_seconds(), took;
+	char text[32];
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* The shorter of two runs: what another process disturbs is the longer one. */
-static uint64_t
-time_distinct(struct record_pool *pool, unsigned n)
-{
-	uint64_t best = UINT64_MAX;
-
-	for (int run = 0; run < 3; run++) {
-		struct record *r = record_create(pool);
-		uint64_t begin = now_ns(), spent;
-		char text[32];
-
-		for (unsigned i = 0; i < n; i++)
-			EXPECT(record_add_str(pool, r, test_field(T_STR_SET), text,
-					      (size_t)snprintf(text, sizeof(text), "value-%u", i)));
-		spent = now_ns() - begin;
-		EXPECT_EQ(r->n_values, n);
-		record_free(pool, r);
-		if (spent < best)
-			best = spent;
-	}
-	return best;
+	for (size_t i = 0; i < n; i++)
+		EXPECT(record_add_str(pool, r, test_field(T_STR_SET), text,
+				      (size_t)snprintf(text, sizeof(text), "value-%zu", i)));
+	took = test_cpu_seconds() - begin;
+	EXPECT_EQ(r->n_values, n);
+	record_free(pool, r);
+	return took;
 }
 
 /* Eight times the values: linear is 8, quadratic 64. Caches and a busy machine make it up to 20, so the bound lies
- * between, and a disturbed measurement is repeated. */
+ * between. */
 TEST(adding_more_distinct_values_takes_time_in_proportion)
 {
-	enum { FEW = 12500, TIMES = 8, BOUND = 28, ATTEMPTS = 5 };
+	enum { FEW = 12500, TIMES = 8, BOUND = 28 };
 	struct record_pool *pool = test_record_pool(20000);
-	uint64_t few = 1, many = UINT64_MAX;
 
 	REQUIRE(pool != NULL);
-	for (unsigned attempt = 0; attempt < ATTEMPTS && many > few * BOUND; attempt++) {
-		few = time_distinct(pool, FEW);
-		many = time_distinct(pool, TIMES * FEW);
-	}
-	if (many > few * BOUND)
-		printf("    few values: %u us, 8 times as many: %u us\n", (unsigned)(few / 1000),
-		       (unsigned)(many / 1000));
-	EXPECT(many <= few * BOUND);
+	EXPECT(test_grows_at_most(cost_of_distinct, pool, FEW, (size_t)TIMES * FEW, BOUND));
 	EXPECT_EQ(record_pool_destroy(pool), 0);
 }
 
