@@ -103,7 +103,7 @@ struct sensor {
 	bool aborted;
 	uint64_t started_ns, ended_ns; /* monotonic */
 	uint64_t cpu_started_ns, cpu_ended_ns;
-	uint64_t exit_idle_ns;	       /* 0: never */
+	uint64_t exit_idle_ns; /* 0: never */
 	uint64_t next_control_ns, next_stats_ns;
 };
 

@@ -168,8 +168,8 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	return true;
 }
 
-/* What writer_append() is about to copy, or else where a parser begins; the headers are there already. Bytes that nobody
- * reads are not asked for: they would cost a bulk transfer as much as all the rest. */
+/* What writer_append() is about to copy, or else where a parser begins; the headers are there already. Bytes that
+ * nobody reads are not asked for: they would cost a bulk transfer as much as all the rest. */
 static inline void
 prefetch_bytes(const struct packet *p, uint32_t bytes)
 {
