@@ -16,31 +16,31 @@
 #define NS_PER_US UINT64_C(1000)
 
 static inline uint64_t
-clock_wall_ns(void)
+clock_read_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_REALTIME, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t
+clock_wall_ns(void)
+{
+	return clock_read_ns(CLOCK_REALTIME);
 }
 
 static inline uint64_t
 clock_monotonic_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	return clock_read_ns(CLOCK_MONOTONIC);
 }
 
 /* CPU time of all threads of this process. */
 static inline uint64_t
 clock_process_cpu_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 #endif

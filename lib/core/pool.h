@@ -70,8 +70,7 @@ pool_get(struct pool *pool)
 	if (handle != 0) {
 		UNPOISON(pool_at(pool, handle), pool->object_bytes);
 		pool->free_head = *(uint32_t *)pool_at(pool, handle);
-		/* Whoever used it last may have been another core: the next call must not wait for it as this one did.
-		 */
+		/* Another core may have used it last: the next call need not wait for it as this one did. */
 		__builtin_prefetch(pool_at(pool, pool->free_head), 1);
 	} else if (pool->fresh <= pool->max_objects) {
 		handle = pool->fresh++;

@@ -66,10 +66,9 @@ void test_guard_free(uint8_t *, size_t size);
 /* CPU time of this thread. */
 double test_cpu_seconds(void);
 
-/* Does what costs so many seconds at this size cost at most 'times' as much at the larger one? Others use the machine
- * too: both are measured in turn, up to ten times, until the best of each say yes. What costs less than 2 ms says it.
- */
+/* Does what costs so many seconds at this size cost at most 'times' as much, and 'slack_s', at the larger one? Others
+ * use the machine too: both are measured in turn, up to ten times, until the best of each say yes. */
 typedef double (*test_cost)(const void *what, size_t size);
-bool test_grows_at_most(test_cost, const void *what, size_t size, size_t larger, double times);
+bool test_grows_at_most(test_cost, const void *what, size_t size, size_t larger, double times, double slack_s);
 
 #endif

@@ -92,7 +92,7 @@ test_cpu_seconds(void)
 }
 
 bool
-test_grows_at_most(test_cost cost, const void *what, size_t size, size_t larger, double times)
+test_grows_at_most(test_cost cost, const void *what, size_t size, size_t larger, double times, double slack_s)
 {
 	enum { TURNS_MAX = 10 };
 	double few = 1e9, many = 1e9;
@@ -102,7 +102,7 @@ test_grows_at_most(test_cost cost, const void *what, size_t size, size_t larger,
 
 		few = a < few ? a : few;
 		many = b < many ? b : many;
-		if (turn > 0 && many <= times * few + 0.002)
+		if (turn > 0 && many <= times * few + slack_s)
 			return true;
 	}
 	printf("    %zu cost %.6f s, %zu cost %.6f s\n", size, few, larger, many);

@@ -637,7 +637,7 @@ cost_of_headers(const void *unused, size_t n)
 
 TEST(the_time_of_64k_headers_is_in_proportion)
 {
-	EXPECT(test_grows_at_most(cost_of_headers, NULL, 65536, 131072, 2.5));
+	EXPECT(test_grows_at_most(cost_of_headers, NULL, 65536, 131072, 2.5, 0));
 }
 
 /* ---- What listeners hear (core/tap.h) */

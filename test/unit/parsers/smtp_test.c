@@ -393,7 +393,7 @@ expect_linear(const char *before, const char *text)
 {
 	enum { CHUNKS = 2000 };
 
-	EXPECT(test_grows_at_most(cost, &(struct repeated){before, text}, CHUNKS, 2 * CHUNKS, 2.5));
+	EXPECT(test_grows_at_most(cost, &(struct repeated){before, text}, CHUNKS, 2 * CHUNKS, 2.5, 0.01));
 }
 
 TEST(time_is_linear_in_hostile_input)

@@ -370,5 +370,5 @@ TEST(time_is_in_proportion_to_size_whatever_a_client_sends)
 	};
 
 	for (unsigned i = 0; i < sizeof(hard) / sizeof(hard[0]); i++)
-		EXPECT(test_grows_at_most(cost_of_hello, &hard[i], 1, 2, 2.5));
+		EXPECT(test_grows_at_most(cost_of_hello, &hard[i], 1, 2, 2.5, 0.001));
 }

@@ -491,7 +491,7 @@ TEST(adding_more_distinct_values_takes_time_in_proportion)
 	struct record_pool *pool = test_record_pool(20000);
 
 	REQUIRE(pool != NULL);
-	EXPECT(test_grows_at_most(cost_of_distinct, pool, FEW, (size_t)TIMES * FEW, BOUND));
+	EXPECT(test_grows_at_most(cost_of_distinct, pool, FEW, (size_t)TIMES * FEW, BOUND, 0));
 	EXPECT_EQ(record_pool_destroy(pool), 0);
 }
 
