@@ -156,6 +156,23 @@ def run(arguments, kind="build", timeout=120, summary=True, environment=None, **
     return Result(code, out.decode(errors="replace"), err.decode(errors="replace"), content)
 
 
+def threads(pid):
+    """[(thread id, name, set of CPUs it may run on)] of a process. A thread that just began has the name of the one that made it."""
+    found = []
+    for status in glob.glob(f"/proc/{pid}/task/*/status"):
+        try:
+            with open(status) as f:
+                lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        except OSError:
+            continue
+        cpus = set()
+        for part in lines["Cpus_allowed_list"].split(","):
+            first, _, last = part.partition("-")
+            cpus |= set(range(int(first), int(last or first) + 1))
+        found.append((int(lines["Pid"]), lines["Name"], cpus))
+    return found
+
+
 def storage(folder, kind="build"):
     """Options that put everything Shrike keeps (database, pcap, state) into 'folder' instead of /var/lib/shrike."""
     template = subprocess.run([program(kind), "--print-conf"], stdout=subprocess.PIPE, text=True, timeout=30).stdout
