@@ -7,8 +7,8 @@
 What it took is in FOLDER/store.ndjson, one {"index":..,"id":..,"version":..,"doc":..} a line ("doc": null when it went), which it
 reads again after a kill -9. What a client did wrong is in FOLDER/violations: a test expects that file to be empty.
 
-Faults are in FOLDER/faults.json, read before each request; probabilities are from 0 to 1. FOLDER/injected has the name of each
-one that struck, a line each:
+Faults are in FOLDER/faults.json, read before each request; probabilities are from 0 to 1, and one of p
+strikes at least once in 2 / p times. FOLDER/injected has the name of each one that struck, a line each:
   request_429, request_503          whole requests are refused, of every kind
   item_429, item_503                items of bulk requests are
   item_400                          so are these documents, always the same ones, for ever ("mapper_parsing_exception")
@@ -27,6 +27,7 @@ one that struck, a line each:
 
 bulk_proxy.py does the same in front of a real node.
 """
+import collections
 import gzip
 import hashlib
 import http.server
@@ -118,6 +119,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.folder = folder
         self.store = Store(folder)
         self.random = random.Random(7)
+        self.spared = collections.Counter()
         self.n_ids = 0
         certificate = os.path.join(folder, "server.pem")
         super().__init__(("127.0.0.2" if os.path.exists(certificate) else "127.0.0.1", port), handler or Handler)
@@ -187,8 +189,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         p = self.faults.get(name)
         if not p or not self.path.partition("?")[0].endswith(self.faults.get("only", "")):
             return False
+        # By chance, but not so long without one that a short test would not see it.
         with self.server.store.lock:
-            struck = self.server.random.random() < p
+            self.server.spared[name] += 1
+            struck = self.server.random.random() < p or self.server.spared[name] * p >= 2
+            if struck:
+                self.server.spared[name] = 0
         if struck:
             self.server.note("injected", name)
         return struck
