@@ -312,6 +312,8 @@ beginning_hash(struct cursor c)
 {
 	uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
 
+	for (; cursor_left(&c) >= 8; hash ^= hash >> 32)
+		hash = (hash ^ cursor_le64(&c)) * UINT64_C(0xff51afd7ed558ccd);
 	while (cursor_left(&c) > 0)
 		hash = (hash ^ cursor_u8(&c)) * UINT64_C(0x100000001b3);
 	return (uint32_t)(hash >> 32);

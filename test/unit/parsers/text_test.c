@@ -55,6 +55,28 @@ TEST(a_needle_is_found_at_both_ends)
 	EXPECT_EQ(text_find(NULL, 0, "b"), -1);
 }
 
+TEST(a_needle_is_found_at_every_place_of_every_length)
+{
+	static const char *const needles[] = {"x", "xy", "xyx", "document.write"};
+	char hay[160];
+
+	for (unsigned k = 0; k < sizeof(needles) / sizeof(needles[0]); k++) {
+		const char *needle = needles[k];
+		size_t needed = strlen(needle);
+
+		for (size_t size = 0; size <= sizeof(hay); size++)
+			for (size_t at = 0; at < size; at++) {
+				/* What begins and ends as the needle does is everywhere. */
+				memset(hay, needle[needed - 1], size);
+				hay[at] = needle[0];
+				memcpy(&hay[at], needle, needed < size - at ? needed : size - at);
+				EXPECT_EQ(text_find(hay, size, needle), needed > size - at && needed > 1 ? -1
+									: needed == 1			 ? 0
+										      : (ptrdiff_t)at);
+			}
+	}
+}
+
 static size_t
 prefix(const char *s)
 {
