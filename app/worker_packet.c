@@ -30,19 +30,28 @@ count_received(struct worker *w, unsigned n, uint64_t bytes)
 	COUNTER_ADD(&w->counters, received_bytes, bytes);
 }
 
+/* The last nanosecond of its second. */
+static uint64_t
+end_of_second(uint64_t ns)
+{
+	uint64_t end_ns = ns + (NS_PER_S - 1 - ns % NS_PER_S);
+
+	return likely(end_ns >= ns) ? end_ns : UINT64_MAX;
+}
+
 /* The next packets of 'held' that share one second of the clock go into the burst. Control mbufs are not packets. */
 static unsigned
 take_run(struct worker *w)
 {
 	struct burst *b = w->burst;
-	uint64_t second = meta_of(w->held[w->next_held])->clock_ns / NS_PER_S, bytes = 0;
+	uint64_t end_ns = end_of_second(meta_of(w->held[w->next_held])->clock_ns), bytes = 0;
 	unsigned taken = 0;
 
 	b->n = 0;
 	for (unsigned i = w->next_held; i < w->n_held; i++, taken++) {
 		const struct packet_meta *meta = meta_of(w->held[i]);
 
-		if (meta->kind != META_PACKET || meta->clock_ns / NS_PER_S > second)
+		if (meta->kind != META_PACKET || meta->clock_ns > end_ns)
 			break;
 		bytes += w->held[i]->pkt_len;
 		if (likely(port_packet(w->held[i], w->linear + (size_t)b->n * PACKET_BYTES_MAX, &b->packet[b->n])))

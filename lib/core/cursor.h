@@ -30,6 +30,25 @@ cursor_after(const uint8_t *p, size_t size)
 	return (const uint8_t *)((uintptr_t)p + size);
 }
 
+/* Fields of a header that was taken whole from a cursor: one check for all of them. */
+static inline uint16_t
+read_be16(const uint8_t *field)
+{
+	return (uint16_t)(field[0] << 8 | field[1]);
+}
+
+static inline uint32_t
+read_be32(const uint8_t *field)
+{
+	return (uint32_t)field[0] << 24 | (uint32_t)field[1] << 16 | (uint32_t)field[2] << 8 | field[3];
+}
+
+static inline uint32_t
+read_le32(const uint8_t *field)
+{
+	return (uint32_t)field[3] << 24 | (uint32_t)field[2] << 16 | (uint32_t)field[1] << 8 | field[0];
+}
+
 static inline struct cursor
 cursor_make(const void *bytes, size_t size)
 {
@@ -90,7 +109,7 @@ cursor_be16(struct cursor *c)
 {
 	const uint8_t *p = cursor_take(c, 2);
 
-	return p != NULL ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return p != NULL ? read_be16(p) : 0;
 }
 
 static inline uint16_t
@@ -106,7 +125,7 @@ cursor_be32(struct cursor *c)
 {
 	const uint8_t *p = cursor_take(c, 4);
 
-	return p != NULL ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+	return p != NULL ? read_be32(p) : 0;
 }
 
 static inline uint32_t
@@ -114,7 +133,7 @@ cursor_le32(struct cursor *c)
 {
 	const uint8_t *p = cursor_take(c, 4);
 
-	return p != NULL ? (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0] : 0;
+	return p != NULL ? read_le32(p) : 0;
 }
 
 static inline uint64_t

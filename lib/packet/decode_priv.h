@@ -125,19 +125,6 @@ bit_clear(uint64_t *bits, unsigned i)
 	bits[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
-/* Fields of a header that was taken whole from a cursor. */
-static inline uint16_t
-read_be16(const uint8_t *field)
-{
-	return (uint16_t)(field[0] << 8 | field[1]);
-}
-
-static inline uint32_t
-read_be32(const uint8_t *field)
-{
-	return (uint32_t)field[0] << 24 | (uint32_t)field[1] << 16 | (uint32_t)field[2] << 8 | field[3];
-}
-
 /* packet-drop-ips as it is now, for this packet; NULL: none. */
 static inline const struct drop_ips *
 packet_drop_ips(const struct decode_conf *conf)

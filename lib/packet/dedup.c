@@ -200,7 +200,7 @@ put(struct dedup *d, struct bucket *b, uint64_t lives, unsigned i, uint64_t tag)
 	set_head(d, b, (lives & ~((uint64_t)LIFE_MAX << (LIFE_BITS * i))) | d->life << (LIFE_BITS * i));
 }
 
-static void
+static __rte_noinline void
 advance(struct dedup *d, uint64_t second)
 {
 	unsigned ticks = (unsigned)RTE_MIN(second - d->second, (uint64_t)LIFE_MAX + 1);
@@ -315,7 +315,7 @@ find(const struct bucket *b, uint64_t tag)
 	return found;
 }
 
-static bool
+static inline bool
 any_alive(uint64_t lives, unsigned entries)
 {
 	for (; entries != 0; entries &= entries - 1)
@@ -324,7 +324,7 @@ any_alive(uint64_t lives, unsigned entries)
 	return false;
 }
 
-static bool
+static __rte_noinline bool
 is_in(const struct dedup *d, const struct bucket *b, uint64_t tag)
 {
 	return any_alive(lives_at(b->head, d->tick), find(b, tag));

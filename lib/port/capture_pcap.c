@@ -47,9 +47,9 @@ pcap_magic(const uint8_t bytes[4])
 }
 
 static inline uint32_t
-read32(struct cursor *c, bool big_endian)
+read32(const uint8_t *field, bool big_endian)
 {
-	return big_endian ? cursor_be32(c) : cursor_le32(c);
+	return big_endian ? read_be32(field) : read_le32(field);
 }
 
 /* One function for each kind of file, so that none of this is decided for every packet. */
@@ -59,17 +59,17 @@ next_record(struct capture_file *f, struct capture_packet *packet, const bool bi
 	struct input *in = &f->input;
 	uint32_t seconds, fraction, captured, wire;
 	enum input_status status;
-	struct cursor c;
+	const uint8_t *header;
 
 	for (;;) {
 		status = input_need(in, header_bytes);
 		if (__builtin_expect(status != INPUT_OK, 0))
 			return capture_short(f, status, "a record");
-		c = in->window;
-		seconds = read32(&c, big_endian);
-		fraction = read32(&c, big_endian);
-		captured = read32(&c, big_endian);
-		wire = read32(&c, big_endian);
+		header = in->window.p;
+		seconds = read32(&header[0], big_endian);
+		fraction = read32(&header[4], big_endian);
+		captured = read32(&header[8], big_endian);
+		wire = read32(&header[12], big_endian);
 		if (__builtin_expect(captured <= CAPTURE_RECORD_MAX, 1))
 			break;
 		f->record_offset = input_offset(in);
@@ -122,9 +122,9 @@ pcap_open(struct capture_file *f)
 	}
 	magic = find_magic(in->window.p, &f->big_endian);
 	cursor_skip(&in->window, 16); /* magic, version, time zone and accuracy (always 0) */
-	f->info.snap_length = read32(&in->window, f->big_endian);
+	f->info.snap_length = f->big_endian ? cursor_be32(&in->window) : cursor_le32(&in->window);
 	/* The upper bits say whether frames have a checksum at their end. */
-	f->info.link_type = (uint16_t)(read32(&in->window, f->big_endian) & 0xffff);
+	f->info.link_type = (uint16_t)(f->big_endian ? cursor_be32(&in->window) : cursor_le32(&in->window));
 	if (!capture_link_type_known(f->info.link_type)) {
 		input_fail(in, "link type %u is not supported", f->info.link_type);
 		errno = EPROTONOSUPPORT;

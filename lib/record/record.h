@@ -135,6 +135,9 @@ void record_remove_str(struct record_pool *, struct record *, field_id, const vo
 /* Where a packet is stored: file number (0: none, dry run), offset, and 16 + captured bytes for packetLen (0 when
  * nobody wants it). Kept gap coded. False: the pool is empty, and "record.position_lost" counts. */
 bool record_add_position(struct record_pool *, struct record *, uint32_t file, uint64_t position, uint32_t length);
+/* The same for 'n' packets that follow the last one in its file, each at a distance from 1 to RECORD_GAP_MAX. */
+enum { RECORD_GAP_MAX = 9999999 };
+bool record_add_gaps(struct record_pool *, struct record *, const uint32_t *gap, unsigned n);
 
 /* For readers: walks all values in the order they were added. */
 struct record_value {

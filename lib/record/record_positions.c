@@ -72,6 +72,37 @@ record_add_position(struct record_pool *pool, struct record *r, uint32_t file, u
 	return true;
 }
 
+/* As many as one by one would go into this chunk. */
+static unsigned
+gaps_that_fit(const struct record_chunk *c, unsigned n)
+{
+	unsigned fit = (chunk_room(c) - POSITION_ENTRY_BYTES_MAX) / sizeof(uint32_t) + 1;
+
+	return n < fit ? n : fit;
+}
+
+bool
+record_add_gaps(struct record_pool *pool, struct record *r, const uint32_t *gap, unsigned n)
+{
+	while (n > 0) {
+		struct record_chunk *c = chunk_with_room(pool, r);
+		unsigned fit;
+
+		if (c == NULL) {
+			COUNTER_ADD(pool->counters, position_lost, n);
+			return false;
+		}
+		fit = gaps_that_fit(c, n);
+		memcpy(chunk_take(c, fit * (uint32_t)sizeof(*gap)), gap, fit * sizeof(*gap));
+		for (unsigned i = 0; i < fit; i++)
+			r->position_last += gap[i];
+		r->n_positions += fit;
+		gap += fit;
+		n -= fit;
+	}
+	return true;
+}
+
 void
 record_positions_begin(const struct record *r, struct record_position_iterator *it)
 {

@@ -195,7 +195,7 @@ uint32_t value_estimate(const struct value *);
  * the distance from the position before, in the same file, and has no length. Other entries begin with a word of these
  * bits; then follow the distance in four or eight bytes, the file, the length. */
 enum {
-	POSITION_SHORT_MAX = 9999999, /* seven digits */
+	POSITION_SHORT_MAX = RECORD_GAP_MAX, /* seven digits */
 	POSITION_LENGTH = (1 << 27) - 1,
 	POSITION_LONG_LENGTH = 1 << 27, /* it does not fit into these bits, and follows */
 	POSITION_GOES_BACK = 1 << 28,	/* the distance is negative */

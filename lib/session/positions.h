@@ -83,5 +83,8 @@ struct position_reader {
 void position_read_begin(struct position_reader *, const struct position_store *, const struct position_list *);
 /* Fills 'file', 'position' and 'length' (0 without lengths) of the reader; false: that was the last one. */
 bool position_read_next(struct position_reader *);
+/* The packets that come next, as long as each lies in the same file at a distance of at most 'largest' and no length is
+ * kept: the distances, and how many they are, at most 'n'. 0: ask position_read_next(). */
+unsigned position_read_gaps(struct position_reader *, uint32_t *gap, unsigned n, uint32_t largest);
 
 #endif

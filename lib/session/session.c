@@ -289,7 +289,17 @@ find_in(const struct session_table *t, const struct bucket *bucket, uint32_t has
 	return 0;
 }
 
+/* Its handle when session_prefetch_burst() has seen it already, as it has nearly all. 0: it has not. */
 static inline uint32_t
+find_hinted(const struct session_table *t, const struct packet *p)
+{
+	uintptr_t at = ((uintptr_t)p - (uintptr_t)t->hinted) / sizeof(*p);
+	uint32_t handle = at < t->n_hints ? t->hint[at] : 0;
+
+	return likely(handle != 0) && likely(flow_key_equal(&t->session[handle].key, &p->key)) ? handle : 0;
+}
+
+static __rte_noinline uint32_t
 find(const struct session_table *t, uint32_t hash, const struct flow_key *key)
 {
 	const struct bucket *first = buckets_first(&t->buckets, hash);
@@ -342,6 +352,8 @@ session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned
 	t->wall_ns = 0;
 	if (n > BURST_MAX)
 		n = BURST_MAX;
+	t->hinted = p;
+	t->n_hints = n;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(buckets_first(&t->buckets, p[i].hash));
 	for (unsigned i = 0; i < n; i++) {
@@ -493,7 +505,7 @@ apply_ops(struct session_table *t, struct session *s)
 			session_store_at_most(t, s, (uint32_t)t->conf->ops[i].integer);
 }
 
-static struct session *
+static __rte_noinline struct session *
 session_new(struct session_table *t, const struct packet *p)
 {
 	const struct protocol_row *row = &t->protocol[p->protocol];
@@ -526,7 +538,7 @@ session_new(struct session_table *t, const struct packet *p)
 		s->seen |= SHED_BEGAN;
 	start->first_ns = p->time_ns;
 	/* A capture that begins in the middle of a handshake: the client is the source all the same (PARSERS 1.1). */
-	if (row->type == SESSION_TCP && session_tcp_is_syn_ack(p))
+	if (row->type == SESSION_TCP && session_tcp_handshake(p) == (TCP_FLAG_SYN | TCP_FLAG_ACK))
 		s->flags ^= SESSION_REVERSED;
 	if (row->type == SESSION_OTHER && row->has_addresses && p->ip_version != 0)
 		note_endpoints(t, s, p, row);
@@ -542,7 +554,7 @@ session_new(struct session_table *t, const struct packet *p)
 
 /* What session_expire() has not come to yet, because it is behind or was not called: the same decision, here. True: the
  * session has been saved. */
-static bool
+static __rte_noinline bool
 catch_up(struct session_table *t, struct session *s, uint64_t clock_s)
 {
 	if (session_is_over(t, s, clock_s)) {
@@ -584,12 +596,15 @@ session_lookup(struct session_table *t, struct packet *p)
 	p->position = 0;
 	if (unlikely(p->verdict != PACKET_OK || p->hash == 0))
 		return;
-	handle = find(t, p->hash, &p->key);
+	handle = find_hinted(t, p);
+	if (unlikely(handle == 0))
+		handle = find(t, p->hash, &p->key);
 	if (likely(handle != 0)) {
 		s = &t->session[handle];
 		if (unlikely(p->clock_ns >= t->expired_until_ns) && catch_up(t, s, seconds_of(p->clock_ns))) {
 			s = NULL;
-		} else if (t->protocol[p->protocol].type == SESSION_TCP && session_tcp_reuses_ports(t, s, p)) {
+		} else if (t->protocol[p->protocol].type == SESSION_TCP &&
+			   unlikely(session_tcp_handshake(p) == TCP_FLAG_SYN) && session_tcp_reuses_ports(t, s, p)) {
 			COUNTER_ADD(t->counters, port_reused, 1);
 			session_save_final(t, s);
 			s = NULL;

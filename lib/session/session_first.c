@@ -51,12 +51,25 @@ flush_mac(const struct session_table *t, struct record *r, unsigned side, const 
 	record_add_str(t->records, r, t->fields.mac[side], text, MAC_TEXT);
 }
 
-static void
+/* Neither the first of this side nor, unless there is a record already, the first of the other one. */
+static __rte_noinline void
+note_other_mac(struct session_table *t, struct session *s, unsigned side, const uint8_t mac[MAC_BYTES])
+{
+	struct attachment *att = session_attach(t, s);
+	char text[MAC_TEXT];
+
+	if ((s->seen & SEEN_OTHER_MAC_0 << side) != 0 && memcmp(att->other_mac[side], mac, MAC_BYTES) == 0)
+		return;
+	s->seen |= (uint16_t)(SEEN_OTHER_MAC_0 << side);
+	memcpy(att->other_mac[side], mac, MAC_BYTES);
+	mac_text(mac, text);
+	session_add_str(t, s, t->fields.mac[side], text, MAC_TEXT);
+}
+
+static inline void
 note_mac(struct session_table *t, struct session *s, unsigned side, const uint8_t mac[MAC_BYTES])
 {
 	struct session_start *start = session_start_of(t, s);
-	struct attachment *att;
-	char text[MAC_TEXT];
 
 	if ((s->seen & SEEN_MAC_0 << side) == 0) {
 		s->seen |= (uint16_t)(SEEN_MAC_0 << side);
@@ -66,13 +79,7 @@ note_mac(struct session_table *t, struct session *s, unsigned side, const uint8_
 	} else if (likely(memcmp(start->mac[side], mac, MAC_BYTES) == 0) || note_peer_mac(s, start, side, mac)) {
 		return;
 	}
-	att = session_attach(t, s);
-	if ((s->seen & SEEN_OTHER_MAC_0 << side) != 0 && memcmp(att->other_mac[side], mac, MAC_BYTES) == 0)
-		return;
-	s->seen |= (uint16_t)(SEEN_OTHER_MAC_0 << side);
-	memcpy(att->other_mac[side], mac, MAC_BYTES);
-	mac_text(mac, text);
-	session_add_str(t, s, t->fields.mac[side], text, MAC_TEXT);
+	note_other_mac(t, s, side, mac);
 }
 
 static void
@@ -152,6 +159,31 @@ note_vlan(struct session_table *t, struct session *s, struct session_outer *oute
 	record_vlan(t, s, code);
 }
 
+static void
+note_ethertype(const struct session_table *t, struct session *s, uint16_t type)
+{
+	if (likely((s->seen & SEEN_ETHERTYPE) != 0) || type == 0)
+		return;
+	s->seen |= SEEN_ETHERTYPE;
+	session_start_of(t, s)->ethertype = type;
+}
+
+static bool
+is_tag(uint16_t type)
+{
+	return type == ETHERTYPE_8021Q || type == ETHERTYPE_8021AD;
+}
+
+/* What follows the MACs of the outer frame; 0: nothing. */
+static uint16_t
+frame_type(const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+
+	cursor_skip(&c, p->frame_offset + 2 * MAC_BYTES);
+	return cursor_be16(&c);
+}
+
 /* Tags and type of the outer frame. Returns whether one of its tags is not zero. */
 static bool
 note_outer_frame(struct session_table *t, struct session *s, const struct packet *p, struct session_outer *outer)
@@ -162,7 +194,7 @@ note_outer_frame(struct session_table *t, struct session *s, const struct packet
 
 	cursor_skip(&c, p->frame_offset + 2 * MAC_BYTES);
 	type = cursor_be16(&c);
-	for (unsigned i = 0; i < PACKET_VLAN_MAX && (type == ETHERTYPE_8021Q || type == ETHERTYPE_8021AD); i++) {
+	for (unsigned i = 0; i < PACKET_VLAN_MAX && is_tag(type); i++) {
 		uint16_t id = cursor_be16(&c) & VLAN_ID_MASK;
 
 		if (cursor_bad(&c))
@@ -171,10 +203,7 @@ note_outer_frame(struct session_table *t, struct session *s, const struct packet
 		has_tag |= id != 0;
 		type = cursor_be16(&c);
 	}
-	if ((s->seen & SEEN_ETHERTYPE) == 0 && type != 0) {
-		s->seen |= SEEN_ETHERTYPE;
-		session_start_of(t, s)->ethertype = type;
-	}
+	note_ethertype(t, s, type);
 	return has_tag;
 }
 
@@ -298,21 +327,13 @@ note_outer(struct session_table *t, struct session *s, unsigned direction, const
 	keep_outer(t, s, direction, outer);
 }
 
-void
-session_first_packet(struct session_table *t, struct session *s, const struct packet *p)
+/* Tags, and what lies around the innermost packet. */
+static __rte_noinline void
+note_around(struct session_table *t, struct session *s, const struct packet *p)
 {
 	struct session_outer outer = {0};
-	bool has_tag = false;
+	bool has_tag = p->is_ethernet && note_outer_frame(t, s, p, &outer);
 
-	if (p->ip_version != 0) {
-		note_ttl(t, s, p->direction, p->hop_limit);
-		note_dscp(t, s, p->direction, p->traffic_class >> 2);
-	}
-	if (p->is_ethernet) {
-		if (p->ethernet_offset != PACKET_NO_OFFSET)
-			note_macs(t, s, p);
-		has_tag = note_outer_frame(t, s, p, &outer);
-	}
 	/* A tag inside a tunnel or of a cooked header is no dot1q of the frame's own; one that the NIC took out is. */
 	if (p->vlan != 0 && !has_tag)
 		note_vlan(t, s, &outer,
@@ -321,6 +342,23 @@ session_first_packet(struct session_table *t, struct session *s, const struct pa
 		read_outer(p, &outer);
 	if (unlikely(p->has_outer || outer.tag[0] != 0))
 		note_outer(t, s, p->direction, &outer);
+}
+
+void
+session_first_packet(struct session_table *t, struct session *s, const struct packet *p)
+{
+	uint16_t type = p->is_ethernet ? frame_type(p) : 0;
+
+	if (p->ip_version != 0) {
+		note_ttl(t, s, p->direction, p->hop_limit);
+		note_dscp(t, s, p->direction, p->traffic_class >> 2);
+	}
+	if (p->is_ethernet && p->ethernet_offset != PACKET_NO_OFFSET)
+		note_macs(t, s, p);
+	if (unlikely(p->has_outer || p->vlan != 0 || is_tag(type)))
+		note_around(t, s, p);
+	else
+		note_ethertype(t, s, type);
 }
 
 static bool

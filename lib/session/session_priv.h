@@ -242,7 +242,11 @@ struct session_table {
 	struct ledger_gauge gauge;
 	bool refuse_new; /* session_refuse_new() */
 	struct session_names names;
-	uint32_t hint[BURST_MAX]; /* by packet of the burst: the handle of its session, probably; 0: none yet */
+	/* By packet of the burst that was prefetched last: the handle of its session, probably; 0: none yet. The
+	   session exists as long as none has ended since: then there are no hints any more. */
+	uint32_t hint[BURST_MAX];
+	const struct packet *hinted;
+	unsigned n_hints;
 
 	enum ready ready;
 	struct session_chunk chunk; /* READY_CHUNK */
@@ -346,9 +350,19 @@ void session_unname(struct session_table *, struct attachment *);
 
 /* session_tcp.c */
 
-/* The packet is a SYN that begins another connection between the same ports: the session has to be saved first. */
+/* Of a TCP header (RFC 9293 3.1). */
+enum { TCP_FLAGS_OFFSET = 13, TCP_FLAG_SYN = 0x02, TCP_FLAG_ACK = 0x10 };
+
+static inline uint8_t
+session_tcp_handshake(const struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
+
+	return cursor_peek(&c, (size_t)p->transport_offset + TCP_FLAGS_OFFSET) & (TCP_FLAG_SYN | TCP_FLAG_ACK);
+}
+
+/* The packet, a SYN, begins another connection between the same ports: the session has to be saved first. */
 bool session_tcp_reuses_ports(const struct session_table *, const struct session *, const struct packet *);
-bool session_tcp_is_syn_ack(const struct packet *);
 /* True: payload is ready. */
 bool session_tcp(struct session_table *, struct session *, const struct packet *);
 /* The next chunk; false: none, and those that nobody wants have been counted. */

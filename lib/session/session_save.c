@@ -33,6 +33,7 @@ enum {
 	POSITION_RECORD_BYTES_MAX = 12,
 	CHUNK_PAYLOAD_BYTES = RECORD_CHUNK_BYTES - 64,
 	VALUE_CHUNKS = 2,
+	GAPS = 16,	      /* positions that are handed on together */
 	SAVES_PER_PACKET = 4, /* port reuse, an eviction by limit and one by bucket, a mid-save */
 };
 
@@ -52,11 +53,17 @@ static void
 add_positions(struct session_table *t, const struct session *s, struct record *r)
 {
 	struct position_reader reader;
+	uint32_t gap[GAPS];
+	unsigned n;
 
 	position_read_begin(&reader, &t->positions, &s->positions);
-	while (position_read_next(&reader))
+	while (position_read_next(&reader)) {
 		if (!record_add_position(t->records, r, reader.file, reader.position, reader.length))
 			return;
+		while ((n = position_read_gaps(&reader, gap, GAPS, RECORD_GAP_MAX)) > 0)
+			if (!record_add_gaps(t->records, r, gap, n))
+				return;
+	}
 }
 
 static uint64_t
@@ -203,6 +210,7 @@ end(struct session_table *t, struct session *s)
 	uint32_t handle = session_handle(t, s);
 	struct session_start *start = session_start_of(t, s);
 
+	t->n_hints = 0;
 	session_tcp_end(t, s);
 	buckets_remove(&t->buckets, flow_key_hash(&s->key, t->secret), handle);
 	session_timer_stop(t, s);

@@ -18,18 +18,18 @@ COUNTER(midstream, "tcp.midstream", "TCP sessions picked up without a SYN (tcpMi
 
 enum {
 	FIN = 0x01,
-	SYN = 0x02,
+	SYN = TCP_FLAG_SYN,
 	RST = 0x04,
 	PSH = 0x08,
-	ACK = 0x10,
+	ACK = TCP_FLAG_ACK,
 	URG = 0x20,
 	ECE = 0x40,
 	CWR = 0x80,
 	TCP_HEADER_BYTES = 20,
-	TCP_FLAGS_OFFSET = 13,
 	ISN_COUNT_MAX = 255,
 };
 
+/* By value: two registers, and nothing on the stack. */
 struct segment {
 	uint32_t seq, ack;
 	uint16_t window;
@@ -49,37 +49,24 @@ payload_of(const struct packet *p)
 	return c;
 }
 
+/* False: there is no whole header, which decode lets nobody see. */
 static inline __attribute__((always_inline)) bool
 segment_read(const struct packet *p, struct segment *seg)
 {
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
-	uint8_t offset;
+	const uint8_t *header;
 
-	cursor_skip(&c, p->transport_offset + 4);
-	seg->seq = cursor_be32(&c);
-	seg->ack = cursor_be32(&c);
-	offset = cursor_u8(&c);
-	seg->flags = cursor_u8(&c);
-	seg->window = cursor_be16(&c);
-	if (cursor_bad(&c))
+	cursor_skip(&c, p->transport_offset);
+	header = cursor_take(&c, TCP_HEADER_BYTES);
+	if (unlikely(header == NULL))
 		return false;
-	seg->accurate_ecn = (offset & 1) != 0;
-	seg->is_short = p->transport_bytes < (uint32_t)(offset >> 4) * 4;
+	seg->seq = read_be32(&header[4]);
+	seg->ack = read_be32(&header[8]);
+	seg->flags = header[TCP_FLAGS_OFFSET];
+	seg->window = read_be16(&header[14]);
+	seg->accurate_ecn = (header[12] & 1) != 0;
+	seg->is_short = p->transport_bytes < (uint32_t)(header[12] >> 4) * 4;
 	return true;
-}
-
-static uint8_t
-flags_of(const struct packet *p)
-{
-	struct cursor c = cursor_make(p->data, p->captured_bytes);
-
-	return cursor_peek(&c, (size_t)p->transport_offset + TCP_FLAGS_OFFSET);
-}
-
-bool
-session_tcp_is_syn_ack(const struct packet *p)
-{
-	return (flags_of(p) & (SYN | ACK)) == (SYN | ACK);
 }
 
 static uint32_t
@@ -103,8 +90,6 @@ session_tcp_reuses_ports(const struct session_table *t, const struct session *s,
 {
 	struct segment seg;
 
-	if (likely((flags_of(p) & (SYN | ACK)) != SYN))
-		return false;
 	if (!segment_read(p, &seg) || seg.seq == client_isn(t, s))
 		return false;
 	return low_count(t, s, TCP_LOW_FIN) != 0 || low_count(t, s, TCP_LOW_RST) != 0;
@@ -117,27 +102,32 @@ count_low(struct session_table *t, struct session *s, unsigned which)
 		session_attach(t, s)->high[which]++;
 }
 
-static void
-count_wide(struct session_table *t, struct session *s, const struct segment *seg, unsigned direction)
+/* Is there anything that count_wide() counts? */
+static inline bool
+is_wide(struct segment seg)
+{
+	return (seg.flags & (URG | ECE | CWR)) != 0 || seg.accurate_ecn || seg.window == 0;
+}
+
+static __rte_noinline void
+count_wide(struct session_table *t, struct session *s, struct segment seg, unsigned direction)
 {
 	static const struct {
 		uint8_t flag, which;
 	} wide[] = {{URG, TCP_WIDE_URG}, {ECE, TCP_WIDE_ECE}, {CWR, TCP_WIDE_CWR}};
 	struct attachment *att;
 
-	if (likely((seg->flags & (URG | ECE | CWR)) == 0 && !seg->accurate_ecn && seg->window != 0))
-		return;
-	if (seg->window == 0 && (seg->flags & RST) == 0) {
+	if (seg.window == 0 && (seg.flags & RST) == 0) {
 		session_attach(t, s)->wide[TCP_WIDE_SRC_ZERO + direction]++;
 		COUNTER_ADD(t->counters, zero_windows, 1);
 	}
-	if (seg->is_short || ((seg->flags & (URG | ECE | CWR)) == 0 && !seg->accurate_ecn))
+	if (seg.is_short || ((seg.flags & (URG | ECE | CWR)) == 0 && !seg.accurate_ecn))
 		return;
 	att = session_attach(t, s);
 	for (unsigned i = 0; i < sizeof(wide) / sizeof(wide[0]); i++)
-		if ((seg->flags & wide[i].flag) != 0)
+		if ((seg.flags & wide[i].flag) != 0)
 			att->wide[wide[i].which]++;
-	if (seg->accurate_ecn)
+	if (seg.accurate_ecn)
 		att->wide[TCP_WIDE_AE]++;
 }
 
@@ -152,12 +142,12 @@ handshake_ms(uint64_t first_ns, uint64_t now_ns)
 	return (uint32_t)(seconds * 1000 + us / 1000 + 1);
 }
 
-static void
-syn(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+static __rte_noinline void
+syn(struct session_table *t, struct session *s, const struct packet *p, struct segment seg)
 {
 	struct session_start *start = session_start_of(t, s);
 	unsigned d = p->direction;
-	bool acknowledged = (s->flags & TCP_SYN_ACK_FIRST) != 0 && seg->seq == start->tcp.isn[d];
+	bool acknowledged = (s->flags & TCP_SYN_ACK_FIRST) != 0 && seg.seq == start->tcp.isn[d];
 
 	count_low(t, s, TCP_LOW_SYN);
 	if (start->tcp.syn_ms == 0) {
@@ -166,13 +156,13 @@ syn(struct session_table *t, struct session *s, const struct packet *p, const st
 		s->flags &= ~(uint32_t)TCP_ACK_TIMED;
 		s->isn_count = 1;
 		s->flags = (s->flags & ~(uint32_t)TCP_SYN_FROM_1) | (d == 1 ? TCP_SYN_FROM_1 : 0);
-		start->tcp.isn[d] = seg->seq;
-	} else if (seg->seq != client_isn(t, s) && s->isn_count < ISN_COUNT_MAX) {
+		start->tcp.isn[d] = seg.seq;
+	} else if (seg.seq != client_isn(t, s) && s->isn_count < ISN_COUNT_MAX) {
 		s->isn_count++;
 	}
 	if ((s->flags & TCP_SYN_SEEN_0 << d) == 0) {
 		s->flags |= (uint32_t)TCP_SYN_SEEN_0 << d;
-		start->tcp.isn[d] = seg->seq;
+		start->tcp.isn[d] = seg.seq;
 		/* The other side's SYN-ACK came first and has acknowledged this very number. */
 		if ((s->flags & TCP_SYN_ACK_SEEN_0 << !d) != 0 && acknowledged)
 			s->flags |= TCP_SYN_VALIDATED;
@@ -181,15 +171,15 @@ syn(struct session_table *t, struct session *s, const struct packet *p, const st
 	if (s->tcp_next[d] == 0 || (s->flags & TCP_SYNCHRONISED) == TCP_MIDSTREAM) {
 		struct attachment *att = session_attachment(t, s);
 
-		s->tcp_next[d] = seg->seq + 1;
+		s->tcp_next[d] = seg.seq + 1;
 		if (att != NULL)
 			tcp_recent_forget(&att->recent, d);
 	}
 	s->flags |= TCP_STARTED;
 }
 
-static void
-syn_ack(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+static __rte_noinline void
+syn_ack(struct session_table *t, struct session *s, const struct packet *p, struct segment seg)
 {
 	struct session_start *start = session_start_of(t, s);
 	unsigned d = p->direction;
@@ -198,35 +188,35 @@ syn_ack(struct session_table *t, struct session *s, const struct packet *p, cons
 	if ((s->flags & TCP_STARTED) == 0) {
 		s->flags |= TCP_SYN_ACK_FIRST | (d == 0 ? TCP_SYN_FROM_1 : 0);
 		/* What the client must have begun with, when its SYN comes late. */
-		start->tcp.isn[!d] = seg->ack - 1;
+		start->tcp.isn[!d] = seg.ack - 1;
 	}
 	if ((s->flags & TCP_SYN_ACK_SEEN_0 << d) == 0) {
 		s->flags |= (uint32_t)TCP_SYN_ACK_SEEN_0 << d;
 		if ((s->flags & TCP_SYN_SEEN_0 << d) == 0)
-			start->tcp.isn[d] = seg->seq;
-		if ((s->flags & TCP_SYN_SEEN_0 << !d) != 0 && seg->ack == start->tcp.isn[!d] + 1)
+			start->tcp.isn[d] = seg.seq;
+		if ((s->flags & TCP_SYN_SEEN_0 << !d) != 0 && seg.ack == start->tcp.isn[!d] + 1)
 			s->flags |= TCP_SYN_VALIDATED;
 	}
 	if (s->tcp_next[d] == 0)
-		s->tcp_next[d] = seg->seq + 1;
+		s->tcp_next[d] = seg.seq + 1;
 	if (s->tcp_next[!d] == 0 && (s->flags & TCP_STARTED) == 0)
-		s->tcp_next[!d] = seg->ack;
+		s->tcp_next[!d] = seg.ack;
 	s->flags |= TCP_STARTED;
 }
 
 /* True: the packet goes no further. Only a reset at exactly the expected number closes. */
-static bool
-reset(struct session_table *t, struct session *s, unsigned d, const struct segment *seg)
+static __rte_noinline bool
+reset(struct session_table *t, struct session *s, unsigned d, struct segment seg)
 {
 	uint32_t expected = s->tcp_next[d];
 
 	count_low(t, s, TCP_LOW_RST);
-	if (seg->seq == expected) {
+	if (seg.seq == expected) {
 		session_mark_closing(t, s);
 		return true;
 	}
 	/* Without an expected number every reset is ahead. */
-	if (expected == 0 || (int32_t)(seg->seq - expected) > 0)
+	if (expected == 0 || (int32_t)(seg.seq - expected) > 0)
 		return true;
 	s->flags = (s->flags & ~((uint32_t)TCP_FIN_0 << d)) | (uint32_t)TCP_FIN_ACKED_0 << d;
 	return false;
@@ -239,44 +229,41 @@ is_between(uint32_t low, uint32_t value, uint32_t high)
 }
 
 /* The third packet of the handshake, or what stands for it. */
-static void
-validate(const struct session_table *t, struct session *s, unsigned d, const struct segment *seg)
+static __rte_noinline void
+validate(const struct session_table *t, struct session *s, unsigned d, struct segment seg)
 {
 	const struct session_start *start;
 
-	if (likely((s->flags & TCP_SYN_ACK_VALIDATED) != 0) || (seg->flags & (ACK | RST)) != ACK ||
-	    (s->flags & TCP_SYN_ACK_SEEN_0 << !d) == 0)
+	if ((seg.flags & (ACK | RST)) != ACK || (s->flags & TCP_SYN_ACK_SEEN_0 << !d) == 0)
 		return;
 	start = session_start_of(t, s);
-	if (!is_between(start->tcp.isn[!d] + 1, seg->ack, s->tcp_next[!d]))
+	if (!is_between(start->tcp.isn[!d] + 1, seg.ack, s->tcp_next[!d]))
 		return;
-	if ((s->flags & TCP_SYN_SEEN_0 << d) != 0 && !is_between(start->tcp.isn[d] + 1, seg->seq, s->tcp_next[d]))
+	if ((s->flags & TCP_SYN_SEEN_0 << d) != 0 && !is_between(start->tcp.isn[d] + 1, seg.seq, s->tcp_next[d]))
 		return;
 	s->flags |= TCP_SYN_ACK_VALIDATED;
 }
 
-static void
-pure_ack(struct session_table *t, struct session *s, const struct packet *p)
+/* The first packet that is nothing but an acknowledgement. */
+static __rte_noinline void
+time_ack(struct session_table *t, struct session *s, const struct packet *p)
 {
-	s->tcp_ack++;
-	if (likely((s->flags & TCP_ACK_TIMED) != 0))
-		return;
 	s->flags |= TCP_ACK_TIMED;
 	session_start_of(t, s)->tcp.ack_ms = handshake_ms(session_start_of(t, s)->first_ns, p->time_ns);
 }
 
 /* Both directions were delivered up to their FINs, which the segment and its acknowledgement stand behind. */
 static bool
-is_complete(const struct session *s, unsigned d, const struct segment *seg)
+is_complete(const struct session *s, unsigned d, struct segment seg)
 {
-	return (s->flags & TCP_HELD) == 0 && seg->seq - s->tcp_next[d] <= 1 && seg->ack - s->tcp_next[!d] <= 1;
+	return (s->flags & TCP_HELD) == 0 && seg.seq - s->tcp_next[d] <= 1 && seg.ack - s->tcp_next[!d] <= 1;
 }
 
-/* True: both sides are done, and the payload is ignored. */
-static bool
-acknowledge_fin(struct session_table *t, struct session *s, unsigned d, const struct segment *seg)
+/* The other side has sent its FIN. True: both sides are done, and the payload is ignored. */
+static __rte_noinline bool
+acknowledge_fin(struct session_table *t, struct session *s, unsigned d, struct segment seg)
 {
-	if (likely((s->flags & TCP_FIN_0 << !d) == 0) || (seg->flags & (ACK | RST)) == 0)
+	if ((seg.flags & (ACK | RST)) == 0)
 		return false;
 	s->flags = (s->flags & ~((uint32_t)TCP_FIN_0 << !d)) | (uint32_t)TCP_FIN_ACKED_0 << !d;
 	if ((s->flags & TCP_FIN_ACKED_0 << d) == 0)
@@ -387,11 +374,11 @@ give_up(struct session_table *t, struct session *s)
 }
 
 /* Segments wait, and another packet comes. False: they waited in vain, and so does this one. */
-static bool
-check_waiting(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+static __rte_noinline bool
+check_waiting(struct session_table *t, struct session *s, const struct packet *p, struct segment seg)
 {
 	struct tcp_stream stream = stream_of(t, s, p->direction);
-	struct tcp_segment ack = {.ack = seg->ack, .direction = p->direction, .time_ns = p->time_ns};
+	struct tcp_segment ack = {.ack = seg.ack, .direction = p->direction, .time_ns = p->time_ns};
 	bool skips = t->conf->tcp.gap_skip && stream.synchronised;
 
 	if (unlikely(tcp_is_full(t->tcp, stream.queue))) {
@@ -400,39 +387,36 @@ check_waiting(struct session_table *t, struct session *s, const struct packet *p
 			return false;
 		}
 		tcp_skip_gap(t->tcp, &stream);
-	} else if (skips && (seg->flags & ACK) != 0 && tcp_gap_is_lost(t->tcp, &stream, &ack)) {
+	} else if (skips && (seg.flags & ACK) != 0 && tcp_gap_is_lost(t->tcp, &stream, &ack)) {
 		tcp_skip_gap(t->tcp, &stream);
 	}
 	return true;
 }
 
 /* What the sender acknowledges was never delivered from the other side. One byte may be the FIN. */
-static void
-check_acknowledged(struct session_table *t, struct session *s, const struct segment *seg, unsigned d)
+static __rte_noinline void
+check_acknowledged(struct session_table *t, struct session *s, struct segment seg, unsigned d)
 {
-	uint32_t delivered = s->tcp_next[!d];
-
-	if (likely((int32_t)(seg->ack - delivered) <= 1) || (seg->flags & ACK) == 0 || delivered == 0 ||
-	    (s->flags & TCP_STARTED) == 0)
+	if ((seg.flags & ACK) == 0 || s->tcp_next[!d] == 0 || (s->flags & TCP_STARTED) == 0)
 		return;
 	tag_once(t, s, (uint8_t)(TCP_TAG_ACKED_UNSEEN_0 << d),
 		 d == 0 ? "acked-unseen-segment-src" : "acked-unseen-segment-dst");
 }
 
-static bool
-push(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+static __rte_noinline bool
+push(struct session_table *t, struct session *s, const struct packet *p, struct segment seg)
 {
 	unsigned d = p->direction;
 	struct tcp_stream stream = stream_of(t, s, d);
-	struct tcp_segment segment = {.seq = seg->seq,
-				      .ack = seg->ack,
+	struct tcp_segment segment = {.seq = seg.seq,
+				      .ack = seg.ack,
 				      .direction = (uint8_t)d,
 				      .payload = payload_of(p),
 				      .time_ns = p->time_ns};
 	unsigned result;
 	struct session_chunk unwanted;
 
-	if ((seg->flags & RST) != 0)
+	if ((seg.flags & RST) != 0)
 		cursor_limit(&segment.payload, 0);
 	result = tcp_push(t->tcp, &stream, &segment);
 	if ((result & TCP_OUT_OF_ORDER) != 0 && (s->flags & TCP_STARTED) != 0)
@@ -450,15 +434,15 @@ push(struct session_table *t, struct session *s, const struct packet *p, const s
 }
 
 static bool
-payload(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+payload(struct session_table *t, struct session *s, const struct packet *p, struct segment seg)
 {
-	struct tcp_segment segment = {.seq = seg->seq, .payload = payload_of(p), .direction = p->direction};
+	struct tcp_segment segment = {.seq = seg.seq, .payload = payload_of(p), .direction = p->direction};
 	uint32_t size = (uint32_t)cursor_left(&segment.payload);
 
 	if (unlikely((s->flags & TCP_HELD) != 0))
 		return push(t, s, p, seg);
-	if (size == 0 || (seg->flags & RST) != 0) {
-		if (unlikely(seg->seq + 1 == s->tcp_next[p->direction]) && (seg->flags & (FIN | RST)) == 0 &&
+	if (size == 0 || (seg.flags & RST) != 0) {
+		if (unlikely(seg.seq + 1 == s->tcp_next[p->direction]) && (seg.flags & (FIN | RST)) == 0 &&
 		    (s->flags & TCP_SYNCHRONISED) != 0)
 			COUNTER_ADD(t->counters, probes, 1);
 		return false;
@@ -471,8 +455,8 @@ payload(struct session_table *t, struct session *s, const struct packet *p, cons
 }
 
 /* Where a direction begins of which nothing is known yet. */
-static void
-first_number(struct session_table *t, struct session *s, const struct packet *p, const struct segment *seg)
+static __rte_noinline void
+first_number(struct session_table *t, struct session *s, const struct packet *p, struct segment seg)
 {
 	unsigned d = p->direction;
 	struct cursor bytes = payload_of(p);
@@ -481,12 +465,12 @@ first_number(struct session_table *t, struct session *s, const struct packet *p,
 		if (low_count(t, s, TCP_LOW_SYN_ACK) != 0)
 			return;
 		session_add_tag(t, s, "no-syn-ack");
-		s->tcp_next[d] = seg->seq;
-	} else if (t->conf->tcp.midstream && cursor_left(&bytes) > 0 && (seg->flags & RST) == 0) {
+		s->tcp_next[d] = seg.seq;
+	} else if (t->conf->tcp.midstream && cursor_left(&bytes) > 0 && (seg.flags & RST) == 0) {
 		if ((s->flags & TCP_MIDSTREAM) == 0)
 			COUNTER_ADD(t->counters, midstream, 1);
 		s->flags |= TCP_MIDSTREAM;
-		s->tcp_next[d] = seg->seq;
+		s->tcp_next[d] = seg.seq;
 	}
 }
 
@@ -498,7 +482,8 @@ session_tcp(struct session_table *t, struct session *s, const struct packet *p)
 
 	if (unlikely(!segment_read(p, &seg)))
 		return false;
-	count_wide(t, s, &seg, d);
+	if (unlikely(is_wide(seg)))
+		count_wide(t, s, seg, d);
 	if (unlikely(seg.is_short))
 		return false;
 	if (unlikely((s->flags & TCP_TIMED) == 0)) {
@@ -508,32 +493,37 @@ session_tcp(struct session_table *t, struct session *s, const struct packet *p)
 	}
 	if (unlikely((seg.flags & SYN) != 0)) {
 		if ((seg.flags & ACK) != 0)
-			syn_ack(t, s, p, &seg);
+			syn_ack(t, s, p, seg);
 		else
-			syn(t, s, p, &seg);
+			syn(t, s, p, seg);
 		return false;
 	}
-	if (unlikely((seg.flags & RST) != 0) && reset(t, s, d, &seg))
+	if (unlikely((seg.flags & RST) != 0) && reset(t, s, d, seg))
 		return false;
 	if (unlikely((seg.flags & FIN) != 0)) {
 		count_low(t, s, TCP_LOW_FIN);
 		s->flags = (s->flags & ~((uint32_t)TCP_FIN_ACKED_0 << d)) | (uint32_t)TCP_FIN_0 << d;
 	}
-	if ((seg.flags & (FIN | RST | PSH | SYN | ACK)) == ACK)
-		pure_ack(t, s, p);
+	if ((seg.flags & (FIN | RST | PSH | SYN | ACK)) == ACK) {
+		s->tcp_ack++;
+		if (unlikely((s->flags & TCP_ACK_TIMED) == 0))
+			time_ack(t, s, p);
+	}
 	if ((seg.flags & PSH) != 0)
 		s->tcp_psh++;
-	validate(t, s, d, &seg);
+	if (unlikely((s->flags & TCP_SYN_ACK_VALIDATED) == 0))
+		validate(t, s, d, seg);
 	if (unlikely((s->flags & TCP_STOPPED) != 0))
 		return false;
 	if (unlikely(s->tcp_next[d] == 0))
-		first_number(t, s, p, &seg);
-	if (unlikely((s->flags & TCP_HELD) != 0) && !check_waiting(t, s, p, &seg))
+		first_number(t, s, p, seg);
+	if (unlikely((s->flags & TCP_HELD) != 0) && !check_waiting(t, s, p, seg))
 		return false;
-	if (acknowledge_fin(t, s, d, &seg))
+	if (unlikely((s->flags & TCP_FIN_0 << !d) != 0) && acknowledge_fin(t, s, d, seg))
 		return false;
-	check_acknowledged(t, s, &seg, d);
-	return payload(t, s, p, &seg);
+	if (unlikely((int32_t)(seg.ack - s->tcp_next[!d]) > 1))
+		check_acknowledged(t, s, seg, d);
+	return payload(t, s, p, seg);
 }
 
 void

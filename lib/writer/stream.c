@@ -440,7 +440,7 @@ select_file(struct writer_stream *s, const struct packet *p, enum refusal *why)
 }
 
 /* In a replay what has no room waits; everything else is shed and counted. */
-static bool
+static __rte_noinline bool
 refuse(struct writer_stream *s, struct packet *p, enum refusal why)
 {
 	if (!s->live && why != REFUSED_ERROR)
@@ -537,7 +537,7 @@ append_block(struct writer_stream *s, struct packet *p, uint32_t session_file)
 }
 
 /* The first packet of an input. False: it has to wait for a file number. */
-static bool
+static __rte_noinline bool
 enter_input(struct writer_stream *s, const struct packet *p)
 {
 	bool waiting;
@@ -549,7 +549,7 @@ enter_input(struct writer_stream *s, const struct packet *p)
 	return !waiting;
 }
 
-static void
+static __rte_noinline void
 count_session(struct writer_stream *s, uint32_t session_file)
 {
 	_Atomic uint64_t *started = &s->entry->worker[s->worker].sessions_started;
@@ -563,7 +563,7 @@ count_session(struct writer_stream *s, uint32_t session_file)
 }
 
 /* No place to point into: copied where that was asked for, else the packet is not stored. */
-static bool
+static __rte_noinline bool
 append_unnamed(struct writer_stream *s, struct packet *p, uint32_t session_file)
 {
 	if (s->has_blocks)
@@ -574,7 +574,7 @@ append_unnamed(struct writer_stream *s, struct packet *p, uint32_t session_file)
 	return true;
 }
 
-static bool
+static __rte_noinline bool
 append_inplace(struct writer_stream *s, struct packet *p, uint32_t session_file)
 {
 	if (unlikely(s->dry_run)) {

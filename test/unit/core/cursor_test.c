@@ -7,43 +7,43 @@ static const uint8_t bytes[] = {0x01, 0x82, 0x03, 0x84, 0x05, 0x86, 0x07, 0x88, 
 enum { SIZE = sizeof(bytes) };
 
 static uint64_t
-read_u8(struct cursor *c)
+take_u8(struct cursor *c)
 {
 	return cursor_u8(c);
 }
 
 static uint64_t
-read_be16(struct cursor *c)
+take_be16(struct cursor *c)
 {
 	return cursor_be16(c);
 }
 
 static uint64_t
-read_le16(struct cursor *c)
+take_le16(struct cursor *c)
 {
 	return cursor_le16(c);
 }
 
 static uint64_t
-read_be32(struct cursor *c)
+take_be32(struct cursor *c)
 {
 	return cursor_be32(c);
 }
 
 static uint64_t
-read_le32(struct cursor *c)
+take_le32(struct cursor *c)
 {
 	return cursor_le32(c);
 }
 
 static uint64_t
-read_be64(struct cursor *c)
+take_be64(struct cursor *c)
 {
 	return cursor_be64(c);
 }
 
 static uint64_t
-read_le64(struct cursor *c)
+take_le64(struct cursor *c)
 {
 	return cursor_le64(c);
 }
@@ -54,13 +54,13 @@ static const struct {
 	size_t size;
 	uint64_t value; /* at the start of 'bytes' */
 } readers[] = {
-	{"u8", read_u8, 1, 0x01},
-	{"be16", read_be16, 2, 0x0182},
-	{"le16", read_le16, 2, 0x8201},
-	{"be32", read_be32, 4, 0x01820384},
-	{"le32", read_le32, 4, 0x84038201},
-	{"be64", read_be64, 8, 0x0182038405860788},
-	{"le64", read_le64, 8, 0x8807860584038201},
+	{"u8", take_u8, 1, 0x01},
+	{"be16", take_be16, 2, 0x0182},
+	{"le16", take_le16, 2, 0x8201},
+	{"be32", take_be32, 4, 0x01820384},
+	{"le32", take_le32, 4, 0x84038201},
+	{"be64", take_be64, 8, 0x0182038405860788},
+	{"le64", take_le64, 8, 0x8807860584038201},
 };
 
 enum { READERS = sizeof(readers) / sizeof(readers[0]) };

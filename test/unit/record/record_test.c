@@ -10,12 +10,12 @@
 #include "test.h"
 
 static uint64_t
-lost_values(void)
+lost(const char *name)
 {
 	uint64_t n = 0;
 
 	REGISTRY_FOREACH (counter, struct counter, c)
-		if (strcmp((*c)->name, "record.value_lost") == 0)
+		if (strcmp((*c)->name, name) == 0)
 			n = test_record_counters.value[c - __start_registry_counter];
 	return n;
 }
@@ -232,7 +232,7 @@ TEST(a_value_of_the_wrong_type_is_refused_and_counted)
 	EXPECT(!add_str(pool, r, T_INT, "1"));
 	EXPECT(!record_add_double(pool, r, test_field(T_INT), 1));
 	EXPECT(!record_add_object(pool, r, test_field(T_STR), "{}", 2));
-	EXPECT_EQ(lost_values(), 4);
+	EXPECT_EQ(lost("record.value_lost"), 4);
 	EXPECT_EQ(r->n_values, 0);
 	record_free(pool, r);
 	EXPECT_EQ(record_pool_destroy(pool), 0);
@@ -328,7 +328,7 @@ TEST(what_does_not_fit_into_the_pool_is_counted)
 			kept += record_add_int(pool, r, test_field(T_INT_LIST + i % 2), i);
 		}
 		EXPECT(kept > 0);
-		EXPECT_EQ(kept + lost_values(), 900);
+		EXPECT_EQ(kept + lost("record.value_lost"), 900);
 		/* Even i in T_INT_SET twice: said to be kept, stored once. */
 		EXPECT(count(r, T_STR_SET) + count(r, T_INT_SET) + count(r, T_INT_LIST) == r->n_values);
 		EXPECT_EQ(record_pool_used(pool), r->chunks);
@@ -522,6 +522,59 @@ TEST(positions_come_back_in_order_with_their_files)
 		}
 	EXPECT(!record_positions_next(&it, &p));
 	EXPECT_EQ(r->n_positions, 100 * sizeof(in) / sizeof(in[0]));
+	record_free(pool, r);
+	EXPECT_EQ(record_pool_destroy(pool), 0);
+}
+
+/* Whatever groups they come in, over the ends of chunks. */
+TEST(positions_added_by_their_distances_are_those_added_one_by_one)
+{
+	enum { N = 1000, LARGEST_GROUP = 70 };
+	struct record_pool *pool = test_record_pool(64);
+	struct record *one = record_create(pool), *many = record_create(pool);
+	struct record_position_iterator a, b;
+	struct record_position p, q;
+	uint32_t gap[N];
+
+	EXPECT(record_add_position(pool, one, 4, 24, 0) && record_add_position(pool, many, 4, 24, 0));
+	for (unsigned i = 0; i < N; i++) {
+		gap[i] = i % 7 == 0 ? RECORD_GAP_MAX : i + 1;
+		EXPECT(record_add_position(pool, one, 4, one->position_last + gap[i], 0));
+	}
+	for (unsigned i = 0, n = 0; i < N; i += n) {
+		n = 1 + i % LARGEST_GROUP < N - i ? 1 + i % LARGEST_GROUP : N - i;
+		EXPECT(record_add_gaps(pool, many, &gap[i], n));
+	}
+	EXPECT_EQ(many->n_positions, N + 1);
+	EXPECT_EQ(many->position_last, one->position_last);
+	EXPECT_EQ(many->chunks, one->chunks);
+	record_positions_begin(one, &a);
+	record_positions_begin(many, &b);
+	while (record_positions_next(&a, &p)) {
+		REQUIRE(record_positions_next(&b, &q));
+		EXPECT_EQ(q.file, 4);
+		EXPECT_EQ(q.position, p.position);
+	}
+	EXPECT(!record_positions_next(&b, &q));
+	record_free(pool, one);
+	record_free(pool, many);
+	EXPECT_EQ(record_pool_destroy(pool), 0);
+}
+
+TEST(distances_without_a_chunk_are_counted_as_lost)
+{
+	enum { N = 1000 };
+	static uint32_t gap[N];
+	struct record_pool *pool = test_record_pool(1);
+	struct record *r = record_create(pool);
+	uint64_t before = lost("record.position_lost");
+
+	for (unsigned i = 0; i < N; i++)
+		gap[i] = 100;
+	EXPECT(record_add_position(pool, r, 4, 24, 0));
+	EXPECT(!record_add_gaps(pool, r, gap, N));
+	EXPECT(r->n_positions > 1);
+	EXPECT_EQ(lost("record.position_lost") - before, N + 1 - r->n_positions);
 	record_free(pool, r);
 	EXPECT_EQ(record_pool_destroy(pool), 0);
 }

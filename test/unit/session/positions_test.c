@@ -22,6 +22,32 @@ equals(const struct position_store *store, const struct position_list *list, con
 	return i == n;
 }
 
+/* The same when many are asked for together. */
+static bool
+equals_in_groups(const struct position_store *store, const struct position_list *list, const struct at *want,
+		 unsigned n)
+{
+	enum { GAPS = 5, LARGEST = 1000000 };
+	struct position_reader r;
+	uint32_t gap[GAPS];
+	unsigned i = 0, k;
+
+	position_read_begin(&r, store, list);
+	while (position_read_next(&r)) {
+		if (i >= n || r.file != want[i].file || r.position != want[i].position)
+			return false;
+		i++;
+		while ((k = position_read_gaps(&r, gap, GAPS, LARGEST)) > 0)
+			for (unsigned g = 0; g < k; g++, i++)
+				if (i >= n || want[i].file != want[i - 1].file || gap[g] > LARGEST ||
+				    want[i].position - want[i - 1].position != gap[g])
+					return false;
+		if (i > 0 && i <= n && r.position != want[i - 1].position)
+			return false;
+	}
+	return i == n;
+}
+
 static void
 random_step(struct at *at)
 {
@@ -66,7 +92,7 @@ round_trips(bool has_lengths)
 			if (i < 40)
 				wrong += !equals(&store, &list, want, i + 1);
 		}
-		wrong += !equals(&store, &list, want, n);
+		wrong += !equals(&store, &list, want, n) + !equals_in_groups(&store, &list, want, n);
 		EXPECT(position_is_empty(&list) == (n == 0));
 		position_clear(&store, &list);
 		EXPECT(position_is_empty(&list));
@@ -84,6 +110,32 @@ TEST(positions_read_back_as_they_were_appended)
 TEST(positions_with_lengths_read_back_as_they_were_appended)
 {
 	round_trips(true);
+}
+
+TEST(distances_come_many_at_a_time)
+{
+	enum { FIRST = 24, STEP = 100, STEPS = 100, FAR = 5000 };
+	struct position_list list = {0};
+	struct position_reader r;
+	struct position_store store;
+	uint32_t gap[8];
+	unsigned together = 0, n;
+
+	REQUIRE(position_store_init(&store, 10, false) == 0);
+	for (unsigned i = 0; i < STEPS; i++)
+		EXPECT(position_append(&store, &list, 3, FIRST + (uint64_t)i * STEP + (i > STEPS / 2 ? FAR : 0), 0));
+	position_read_begin(&r, &store, &list);
+	EXPECT_EQ(position_read_gaps(&r, gap, 8, STEP), 0); /* file and position of the first */
+	while (position_read_next(&r))
+		while ((n = position_read_gaps(&r, gap, 8, STEP)) > 0) {
+			EXPECT_EQ(gap[n - 1], STEP);
+			together += n;
+		}
+	EXPECT_EQ(r.position, FIRST + (STEPS - 1) * STEP + FAR);
+	/* All but the first, the one that is too far, and up to three at the end of each chunk. */
+	EXPECT(together >= STEPS * 4 / 5 && together <= STEPS - 2);
+	position_clear(&store, &list);
+	position_store_fini(&store);
 }
 
 TEST(three_packets_of_a_small_file_need_no_chunk_and_a_thousand_little_memory)

@@ -347,6 +347,27 @@ TEST(a_flush_goes_by_the_last_packets)
 	rig_stop(&r);
 }
 
+/* session_prefetch_burst() has seen it alive, session_lookup() must not take that for granted. */
+TEST(a_session_that_ended_within_a_burst_is_not_found_any_more)
+{
+	struct packet burst[2];
+	struct rig r;
+
+	rig_init(&r);
+	rig_start(&r);
+	rig_udp(&r, 0, 0, 0, 1);
+	burst[0] = burst[1] = r.packet;
+	session_prefetch_burst(r.table, burst, 2);
+	session_lookup(r.table, &burst[0]);
+	EXPECT(burst[0].session == r.packet.session);
+	EXPECT_EQ(rig_counter(&r, "session.opened"), 1);
+	rig_flush(&r);
+	session_lookup(r.table, &burst[1]);
+	EXPECT(burst[1].session != NULL);
+	EXPECT_EQ(rig_counter(&r, "session.opened"), 2);
+	rig_stop(&r);
+}
+
 TEST(max_streams_ends_the_session_that_has_been_idle_longest)
 {
 	struct rig r;
