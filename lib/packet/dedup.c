@@ -200,7 +200,7 @@ put(struct dedup *d, struct bucket *b, uint64_t lives, unsigned i, uint64_t tag)
 	set_head(d, b, (lives & ~((uint64_t)LIFE_MAX << (LIFE_BITS * i))) | d->life << (LIFE_BITS * i));
 }
 
-static __rte_noinline void
+static void
 advance(struct dedup *d, uint64_t second)
 {
 	unsigned ticks = (unsigned)RTE_MIN(second - d->second, (uint64_t)LIFE_MAX + 1);
@@ -324,14 +324,14 @@ any_alive(uint64_t lives, unsigned entries)
 	return false;
 }
 
-static __rte_noinline bool
+static bool
 is_in(const struct dedup *d, const struct bucket *b, uint64_t tag)
 {
 	return any_alive(lives_at(b->head, d->tick), find(b, tag));
 }
 
 /* The packet's own bucket is full. */
-static __attribute__((noinline)) void
+static void
 put_elsewhere(struct dedup *d, struct bucket *b, uint64_t lives, uint64_t tag, struct bucket *neighbour)
 {
 	uint64_t there = lives_at(neighbour->head, d->tick);
@@ -346,30 +346,55 @@ put_elsewhere(struct dedup *d, struct bucket *b, uint64_t lives, uint64_t tag, s
 	put(d, b, lives, oldest_entry(lives, tag), tag);
 }
 
-bool
-dedup_is_copy(struct dedup *d, struct packet *p)
+/* The tag is there, alive or not, or could be in the neighbour, or has no room. */
+static __attribute__((noinline)) bool
+look_closer(struct dedup *d, struct packet *p)
 {
-	uint64_t now_ns = RTE_MAX(p->time_ns, p->clock_ns), tag = p->copy_tag, lives;
-	struct bucket *b;
-	unsigned i, found;
+	struct bucket *b = &d->bucket[p->copy_bucket], *neighbour = &d->bucket[p->copy_bucket ^ 1];
+	uint64_t tag = p->copy_tag, lives = lives_at(b->head, d->tick);
+	unsigned i = free_entry(lives);
 
-	if (unlikely(p->copy_bucket == NO_BUCKET))
-		return false;
-	if (unlikely(now_ns >= d->next_second_ns))
-		advance(d, now_ns / NS_PER_S);
-	b = &d->bucket[p->copy_bucket];
-	lives = lives_at(b->head, d->tick);
-	found = find(b, tag);
-	if ((unlikely(found != 0) && any_alive(lives, found)) ||
-	    (unlikely(is_alive(lives, OVERFLOW)) && is_in(d, &d->bucket[p->copy_bucket ^ 1], tag))) {
+	if (any_alive(lives, find(b, tag)) || (is_alive(lives, OVERFLOW) && is_in(d, neighbour, tag))) {
 		set_head(d, b, lives);
 		p->verdict = PACKET_DUPLICATE;
 		return true;
 	}
-	i = free_entry(lives);
-	if (likely(i < ENTRIES))
+	if (i < ENTRIES)
 		put(d, b, lives, i, tag);
 	else
-		put_elsewhere(d, b, lives, tag, &d->bucket[p->copy_bucket ^ 1]);
+		put_elsewhere(d, b, lives, tag, neighbour);
 	return false;
+}
+
+static inline bool
+is_copy(struct dedup *d, struct packet *p)
+{
+	struct bucket *b = &d->bucket[p->copy_bucket];
+	uint64_t lives = lives_at(b->head, d->tick);
+	unsigned i = free_entry(lives);
+
+	if (unlikely(find(b, p->copy_tag) != 0 || is_alive(lives, OVERFLOW) || i == ENTRIES))
+		return look_closer(d, p);
+	put(d, b, lives, i, p->copy_tag);
+	return false;
+}
+
+static __attribute__((noinline)) bool
+is_copy_in_new_second(struct dedup *d, struct packet *p, uint64_t now_ns)
+{
+	advance(d, now_ns / NS_PER_S);
+	return is_copy(d, p);
+}
+
+/* What is rare is called last, so that the usual way has nothing to keep while it is away, and saves no registers. */
+bool
+dedup_is_copy(struct dedup *d, struct packet *p)
+{
+	uint64_t now_ns = RTE_MAX(p->time_ns, p->clock_ns);
+
+	if (unlikely(p->copy_bucket == NO_BUCKET))
+		return false;
+	if (unlikely(now_ns >= d->next_second_ns))
+		return is_copy_in_new_second(d, p, now_ns);
+	return is_copy(d, p);
 }

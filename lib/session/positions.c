@@ -246,31 +246,27 @@ pressed(uint32_t bytes)
 }
 #endif
 
-/* The usual case: the same file, somewhat further (a gap of at most four bytes, without a loop whose end nobody can
- * predict). False: it is not, or there is no room. */
+/* The usual case: the same file, somewhat further. */
 static inline bool
-append_gap(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position)
+is_gap(const struct position_store *store, const struct position_list *list, uint32_t file, uint64_t position)
 {
-	uint64_t gap = position - last_position(list);
-	uint32_t number = (uint32_t)gap, bytes;
+	return !store->has_lengths && file == list->last_file && position - last_position(list) - 1 < GAP_MAX &&
+	       position <= KEPT_MAX && !position_is_empty(list);
+}
+
+/* At most four bytes, for which there is room; without a loop whose end nobody can predict. */
+static inline void
+put_gap(struct position_list *list, uint64_t position)
+{
+	uint32_t number = (uint32_t)(position - last_position(list)), bytes;
 	unsigned n = (38u - (unsigned)__builtin_clz(number | 1)) / 7;
 
-	if (unlikely(store->has_lengths || file != list->last_file || gap - 1 >= GAP_MAX || position > KEPT_MAX ||
-		     position_is_empty(list)))
-		return false;
-	if (list->fill + sizeof(bytes) > POSITION_INLINE_BYTES) {
-		if (unlikely(!spill(store, list)))
-			return false;
-		list->fill = 0;
-	}
 	bytes = rte_cpu_to_le_32(spread(number) | (0x80808080u & ((1u << (8 * (n - 1))) - 1)));
 	memcpy(list->bytes + list->fill, &bytes, sizeof(bytes));
 	list->fill = (uint8_t)(list->fill + n);
 	set_last_position(list, position);
-	return true;
 }
 
-/* Apart from append_gap(), which would have to save the registers that this needs. */
 static __rte_noinline bool
 append(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position, uint32_t length)
 {
@@ -300,11 +296,28 @@ append(struct position_store *store, struct position_list *list, uint32_t file, 
 	return true;
 }
 
+/* A gap for which the list's own bytes must make room. */
+static __rte_noinline bool
+spill_and_append(struct position_store *store, struct position_list *list, uint64_t position)
+{
+	if (unlikely(!spill(store, list)))
+		return append(store, list, list->last_file, position, 0);
+	list->fill = 0;
+	put_gap(list, position);
+	return true;
+}
+
+/* What is rarer is called last: so the usual way saves no registers. */
 bool
 position_append(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position,
 		uint32_t length)
 {
-	return append_gap(store, list, file, position) || append(store, list, file, position, length);
+	if (unlikely(!is_gap(store, list, file, position)))
+		return append(store, list, file, position, length);
+	if (list->fill + sizeof(uint32_t) > POSITION_INLINE_BYTES)
+		return spill_and_append(store, list, position);
+	put_gap(list, position);
+	return true;
 }
 
 void

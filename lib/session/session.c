@@ -583,28 +583,25 @@ wants_store(struct session_table *t, struct session *s)
 	return false;
 }
 
-void
-session_lookup(struct session_table *t, struct packet *p)
+/* The packet may begin another connection between the same ports. */
+static inline bool
+is_tcp_syn(const struct session_table *t, const struct packet *p)
 {
-	struct session *s = NULL;
-	uint32_t handle;
+	return t->protocol[p->protocol].type == SESSION_TCP && session_tcp_handshake(p) == TCP_FLAG_SYN;
+}
 
-	p->session = NULL;
-	p->direction = 0;
-	p->store = false;
-	p->file = 0;
-	p->position = 0;
-	if (unlikely(p->verdict != PACKET_OK || p->hash == 0))
-		return;
-	handle = find_hinted(t, p);
-	if (unlikely(handle == 0))
-		handle = find(t, p->hash, &p->key);
-	if (likely(handle != 0)) {
+/* A session that is not simply there, or needs a closer look. */
+static __rte_noinline void
+look_up_fully(struct session_table *t, struct packet *p)
+{
+	uint32_t handle = find(t, p->hash, &p->key);
+	struct session *s = NULL;
+
+	if (handle != 0) {
 		s = &t->session[handle];
 		if (unlikely(p->clock_ns >= t->expired_until_ns) && catch_up(t, s, seconds_of(p->clock_ns))) {
 			s = NULL;
-		} else if (t->protocol[p->protocol].type == SESSION_TCP &&
-			   unlikely(session_tcp_handshake(p) == TCP_FLAG_SYN) && session_tcp_reuses_ports(t, s, p)) {
+		} else if (is_tcp_syn(t, p) && session_tcp_reuses_ports(t, s, p)) {
 			COUNTER_ADD(t->counters, port_reused, 1);
 			session_save_final(t, s);
 			s = NULL;
@@ -615,6 +612,32 @@ session_lookup(struct session_table *t, struct packet *p)
 	p->session = s;
 	p->direction = direction_of(t, s, p);
 	p->store = wants_store(t, s);
+	p->store_bytes = p->captured_bytes;
+}
+
+void
+session_lookup(struct session_table *t, struct packet *p)
+{
+	struct session *s;
+	uint32_t handle;
+
+	p->session = NULL;
+	p->direction = 0;
+	p->store = false;
+	p->file = 0;
+	p->position = 0;
+	if (unlikely(p->verdict != PACKET_OK || p->hash == 0))
+		return;
+	handle = find_hinted(t, p);
+	s = &t->session[handle];
+	if (unlikely(handle == 0 || p->clock_ns >= t->expired_until_ns || is_tcp_syn(t, p) ||
+		     (s->flags & (SESSION_ENDPOINTS | SESSION_LIMITED | SESSION_STOPPED)) != 0)) {
+		look_up_fully(t, p);
+		return;
+	}
+	p->session = s;
+	p->direction = direction_of(t, s, p);
+	p->store = true;
 	p->store_bytes = p->captured_bytes;
 }
 

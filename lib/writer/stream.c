@@ -469,18 +469,37 @@ write_header(uint8_t *to, const struct packet *p, uint32_t length, bool wire_len
 	header->wire = wire_length ? p->wire_bytes : length;
 }
 
-/* A record that pushes pages out of the stage. False: no block. */
-static __rte_noinline bool
-append_beyond(struct writer_stream *s, struct writer_file *f, const struct packet *p, uint32_t length)
+/* Its bytes are in the file. */
+static inline void
+note_stored(struct writer_stream *s, struct writer_file *f, struct packet *p, uint32_t size, uint32_t session_file)
 {
+	f->staged_packets++;
+	f->last_ns = p->time_ns;
+	p->file = f->number;
+	p->position = f->position;
+	f->position += size;
+	if (session_file != f->number) {
+		f->sessions_present++;
+		f->sessions_started += session_file == 0;
+	}
+	COUNTER_ADD(s->counters, stored_packets, 1);
+	COUNTER_ADD(s->counters, stored_bytes, size);
+}
+
+/* A record that pushes pages out of the stage. */
+static __rte_noinline bool
+append_beyond(struct writer_stream *s, struct writer_file *f, struct packet *p, uint32_t session_file)
+{
+	uint32_t length = p->store_bytes, size = WRITER_RECORD_BYTES + length;
 	uint8_t header[WRITER_RECORD_BYTES];
 
-	if (unlikely(!pages_fit(s, f, pages_pushed(f, WRITER_RECORD_BYTES + length))))
-		return false;
+	if (unlikely(!pages_fit(s, f, pages_pushed(f, size))))
+		return refuse(s, p, REFUSED_BLOCK);
 	f->record_start = f->position;
 	write_header(header, p, length, s->wire_length);
 	put(s, f, header, sizeof(header));
 	put(s, f, p->data, length);
+	note_stored(s, f, p, size, session_file);
 	return true;
 }
 
@@ -494,24 +513,12 @@ append_to(struct writer_stream *s, struct writer_file *f, struct packet *p, uint
 		COUNTER_ADD(s->counters, snapped, 1);
 	}
 	size = WRITER_RECORD_BYTES + length;
-	if (likely(f->staged + size <= WRITER_PAGE_BYTES)) {
-		write_header(f->stage + f->staged, p, length, s->wire_length);
-		copy_bytes(f->stage + f->staged + WRITER_RECORD_BYTES, p->data, length);
-		f->staged += size;
-	} else if (unlikely(!append_beyond(s, f, p, length))) {
-		return refuse(s, p, REFUSED_BLOCK);
-	}
-	f->staged_packets++;
-	f->last_ns = p->time_ns;
-	p->file = f->number;
-	p->position = f->position;
-	f->position += size;
-	if (session_file != f->number) {
-		f->sessions_present++;
-		f->sessions_started += session_file == 0;
-	}
-	COUNTER_ADD(s->counters, stored_packets, 1);
-	COUNTER_ADD(s->counters, stored_bytes, size);
+	if (unlikely(f->staged + size > WRITER_PAGE_BYTES))
+		return append_beyond(s, f, p, session_file);
+	write_header(f->stage + f->staged, p, length, s->wire_length);
+	copy_bytes(f->stage + f->staged + WRITER_RECORD_BYTES, p->data, length);
+	f->staged += size;
+	note_stored(s, f, p, size, session_file);
 	return true;
 }
 
