@@ -218,7 +218,6 @@ start_workers(struct sensor *s)
 		.sessions = &s->session_conf,
 		.fragments = &s->fragments_conf,
 		.dedup = &s->dedup_conf,
-		.max_packets = s->replay != NULL ? replay_packets_max(s->replay) : 0,
 		.max_sessions = s->app.max_sessions / s->n_workers,
 		.record_chunks = s->app.record_chunks,
 		.parsers = s->parsers,

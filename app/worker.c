@@ -4,6 +4,7 @@
  * back-pressure reaches the file; a live port goes on and sheds, counted. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_ring.h>
 
@@ -48,14 +49,15 @@ create_parts(struct worker *w, const struct worker_params *params)
 		.secret = params->secret,
 		.counters = &w->counters,
 		.n_workers = params->n_workers,
-		.max_packets = params->max_packets,
+		.is_live = !params->lossless,
 	};
 
-	w->burst = calloc(1, sizeof(*w->burst));
+	w->burst = aligned_alloc(_Alignof(struct burst), sizeof(*w->burst));
 	w->linear = vmem_reserve((size_t)BURST_MAX * PACKET_BYTES_MAX);
 	w->pool = record_pool_create(params->record_chunks, (uint16_t)params->index, &w->counters);
 	if (w->burst == NULL || w->linear == NULL || w->pool == NULL)
 		return false;
+	memset(w->burst, 0, sizeof(*w->burst));
 	if (record_id_init(&w->ids, params->sequential_ids, params->node, params->index) != 0)
 		return false;
 	w->fragments = fragments_create(&fragments);
@@ -381,7 +383,7 @@ worker_session_bytes_peak(const struct worker *w)
 uint64_t
 worker_dedup_bytes(const struct worker *w)
 {
-	return w->dedup != NULL ? dedup_bytes(w->dedup) : 0;
+	return w->dedup != NULL ? dedup_bytes_max(w->dedup) : 0;
 }
 
 uint64_t

@@ -9,6 +9,7 @@
  * it before. */
 #include <rte_prefetch.h>
 
+#include "port_packet.h"
 #include "worker_priv.h"
 
 COUNTER(received, "worker.received", "packets taken from the ports", LEDGER_PACKETS, LEDGER_IN);
@@ -54,7 +55,7 @@ take_run(struct worker *w)
 		if (meta->kind != META_PACKET || meta->clock_ns > end_ns)
 			break;
 		bytes += w->held[i]->pkt_len;
-		if (likely(port_packet(w->held[i], w->linear + (size_t)b->n * PACKET_BYTES_MAX, &b->packet[b->n])))
+		if (likely(port_packet(w->held[i], w->linear, b->n, &b->packet[b->n])))
 			b->n += w->params.filter == NULL || w->placed || worker_takes(w, &b->packet[b->n]);
 		else
 			COUNTER_ADD(&w->counters, oversized, 1);
@@ -70,6 +71,7 @@ decode_and_prefetch(struct worker *w)
 {
 	struct burst *b = w->burst;
 
+	dedup_grow(w->dedup);
 	for (unsigned first = 0, end; first < b->n; first = end) {
 		end = RTE_MIN(first + DEDUP_PART, b->n);
 		decode_part(w->params.decode, w->params.secret, b, first, end);
@@ -86,8 +88,10 @@ decode_and_place(struct worker *w)
 	decode_burst(w->params.decode, w->params.secret, b);
 	if (unlikely(w->places && !w->placed))
 		worker_place_run(w);
-	if (w->dedup != NULL)
-		dedup_prefetch_burst(w->dedup, b->packet, b->n);
+	if (w->dedup == NULL)
+		return;
+	dedup_grow(w->dedup);
+	dedup_prefetch_burst(w->dedup, b->packet, b->n);
 }
 
 static void

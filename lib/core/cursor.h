@@ -55,6 +55,15 @@ cursor_make(const void *bytes, size_t size)
 	return (struct cursor){.p = bytes, .left = size};
 }
 
+/* A part of them, for which one comparison is enough; bad when it is not all there. */
+static inline struct cursor
+cursor_make_part(const void *bytes, uint32_t size, uint32_t offset, uint32_t part)
+{
+	if ((uint64_t)offset + part > size)
+		return (struct cursor){.p = bytes, .left = CURSOR_BAD};
+	return cursor_make(cursor_after(bytes, offset), part);
+}
+
 static inline size_t
 cursor_left(const struct cursor *c)
 {

@@ -33,7 +33,7 @@ COUNTER_LOSS(lost_documents, "export.spool_lost",
 enum { TEXT_BYTES_PER_ROW = 384, ROWS_MIN = 16 };
 
 struct batch_pool {
-	unsigned n, next;
+	unsigned n;
 	unsigned bitmap_words;
 	_Atomic uint64_t spooled;
 	struct batch batch[];
@@ -138,15 +138,15 @@ batch_pool_in_use(const struct batch_pool *p)
 	return n;
 }
 
+/* The first that is free: those that were used lately are in the cache, and those that never are take no memory. */
 struct batch *
 batch_get(struct batch_pool *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
-		struct batch *b = &p->batch[(p->next + i) % p->n];
+		struct batch *b = &p->batch[i];
 
 		if (atomic_load_explicit(&b->in_use, memory_order_acquire))
 			continue;
-		p->next = (p->next + i + 1) % p->n;
 		atomic_store_explicit(&b->in_use, true, memory_order_relaxed);
 		return b;
 	}

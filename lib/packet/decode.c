@@ -135,6 +135,18 @@ packet_decode_general(const struct decode_conf *conf, struct packet *p)
 	return p->verdict = (uint8_t)verdict;
 }
 
+/* Version 4, a header of 20 bytes, and no fragment: of the first eight bytes in one comparison. */
+static inline bool
+is_plain_ipv4(const uint8_t *ip)
+{
+	static const uint8_t compared[8] = {0xff, 0, 0, 0, 0, 0, 0x3f, 0xff};
+	uint64_t word, mask;
+
+	memcpy(&word, ip, sizeof(word));
+	memcpy(&mask, compared, sizeof(mask));
+	return (word & mask) == 0x45;
+}
+
 /* 'ip': the 40 bytes behind the link header, which ends at 'offset'. A constant offset makes most of it constant. */
 static inline __attribute__((always_inline)) bool
 decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t *ip, uint32_t offset, uint16_t vlan)
@@ -142,12 +154,10 @@ decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t
 	uint32_t transport_offset = offset + IPV4_HEADER_BYTES, total_bytes = read_be16(&ip[2]);
 	uint32_t transport_bytes, header_bytes, payload_bytes, data_bytes = 0;
 	const struct drop_ips *drops = packet_drop_ips(conf);
+	uint8_t protocol, tcp_flags = 0;
 	uint64_t tail;
-	uint8_t protocol;
 
-	/* Version and header length; flags and fragment offset; total length. */
-	if (unlikely(ip[0] != 0x45 || (read_be16(&ip[6]) & 0x3fff) != 0 || total_bytes < IPV4_HEADER_BYTES ||
-		     total_bytes > p->captured_bytes - offset))
+	if (unlikely(!is_plain_ipv4(ip) || total_bytes < IPV4_HEADER_BYTES || total_bytes > p->captured_bytes - offset))
 		return false;
 	transport_bytes = total_bytes - IPV4_HEADER_BYTES;
 	if (unlikely(drops != NULL) && drop_ips_either_ipv4(drops, read_be32(&ip[12]), read_be32(&ip[16])))
@@ -158,6 +168,7 @@ decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t
 		if (unlikely(header_bytes < TCP_HEADER_BYTES || header_bytes > p->captured_bytes - transport_offset))
 			return false;
 		payload_bytes = transport_bytes > header_bytes ? transport_bytes - header_bytes : 0;
+		tcp_flags = ip[33];
 		protocol = conf->tcp;
 	} else if (likely(ip[9] == IP_PROTOCOL_UDP)) {
 		uint32_t length = read_be16(&ip[24]);
@@ -173,7 +184,6 @@ decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t
 	}
 
 	memset(&p->verdict, 0, offsetof(struct packet, key) - offsetof(struct packet, verdict));
-	p->hash = 0;
 	p->vlan = vlan;
 	tail = key_tail(0, protocol);
 	if (unlikely(conf->tracks))
@@ -186,7 +196,7 @@ decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t
 	p->hop_limit = ip[8];
 	p->dispatches = 2;
 	p->is_ethernet = true;
-	p->ethernet_offset = 0;
+	p->tcp_flags = tcp_flags;
 	p->outer_ethernet_offset = PACKET_NO_OFFSET;
 	p->ip_offset = (uint16_t)offset;
 	p->transport_offset = transport_offset;

@@ -1,10 +1,17 @@
 /* The table of packets seen a moment ago.
  *
  * 64-byte buckets, so that a packet touches one cache line, which dedup_prefetch_burst() has asked for: seven hashes of
- * 64 bits, and one word that says how long each is remembered still. A packet whose bucket is full goes to the
- * neighbour, and the bucket remembers that it has to be looked for there too; with both full, what will be forgotten
- * first is forgotten at once. Sized for dedupPackets a second the table is half full, and one packet in 200 finds no
- * room; at half that rate one in a million.
+ * 64 bits, and one word that says how long each is remembered still. A packet whose bucket is full goes to one of the
+ * three others of its group of four, and the bucket remembers that it has to be looked for there too; with all full,
+ * what will be forgotten first is forgotten at once.
+ *
+ * A table for dedupPackets a second is a random line of 38 MB for each packet: no cache has that, and on a virtual
+ * machine no TLB, and it was most of what looking for copies cost. So what is in use follows the traffic (linear
+ * hashing: Litwin, 1980). It begins with a 64th. When three eighths of its entries are alive it doubles, some groups
+ * with each burst, in order: of what bucket i of n has, that goes to bucket i + n which has the next bit of its hash
+ * set. Nothing stops for it, and a look-up still goes to one bucket. It never shrinks but with dedup_reset(). Fewer
+ * than one packet in a million finds no room before it doubles, one in 15,000 just before it has; at dedupPackets a
+ * second one in 26,000, at twice that rate one in 13.
  *
  * Time is counted in ticks: seconds of packet time, where pauses longer than any window count as 31. A bucket knows the
  * tick it was last brought up to, and whoever looks at it counts its lives down by the difference, so nothing has to be
@@ -47,9 +54,13 @@ enum {
 	ENTRIES = 7,
 	LIFE_BITS = 6, /* one of them is always 0 but during a subtraction */
 	LIFE_MAX = 31,
-	OVERFLOW = ENTRIES, /* the eighth life: packets of this bucket are in its neighbour */
+	OVERFLOW = ENTRIES, /* the eighth life: packets of this bucket are in others of its group */
 	TICK_SHIFT = 48,
-	LOAD_DIVISOR = 2, /* of the entries at most one in so many is used */
+	GROUP = 4,
+	LOAD_DIVISOR = 2, /* of the whole table's entries one in so many is used at the rate it is made for */
+	DOUBLINGS = 6,
+	DOUBLE_AT_EIGHTHS = 3,
+	GROUPS_AT_ONCE = 16, /* with each burst: done when one more packet has come for each old bucket */
 	HAND_CYCLE = 1 << 14,
 	NO_BUCKET = UINT32_MAX,
 };
@@ -69,11 +80,16 @@ _Static_assert(sizeof(struct bucket) == 64, "one cache line");
 
 struct dedup {
 	struct bucket *bucket;
-	uint32_t n_buckets; /* even */
+	/* In use: base << level buckets, and as many behind them as of those have been split. */
+	uint32_t base; /* whole groups */
+	uint32_t level, split, max_buckets;
+	uint32_t n_buckets; /* the sum */
 	uint32_t hand, hand_step;
 	uint64_t life; /* of a new entry: dedupSeconds */
 	uint64_t second, next_second_ns;
 	uint16_t tick;
+	uint32_t n_alive, n_born[LIFE_MAX + 1]; /* entries; by the tick in which they came, modulo 32 */
+	struct vmem_ahead ahead;
 	bool with_tracking;
 	bool is_compared[PACKET_PROTOCOLS_MAX];
 	const struct decode_conf *decode;
@@ -81,16 +97,31 @@ struct dedup {
 	struct dedup_keys keys;
 };
 
+/* At most; it is base << DOUBLINGS. */
 static uint32_t
 bucket_count(const struct dedup_params *params)
 {
 	const struct dedup_conf *conf = params->conf;
-	uint64_t packets = (uint64_t)conf->packets * RTE_MAX(conf->seconds, 1u);
+	uint64_t packets = (uint64_t)conf->packets * RTE_MAX(conf->seconds, 1u) / RTE_MAX(params->n_workers, 1u) + 1;
 
-	if (params->max_packets != 0)
-		packets = RTE_MIN(packets, params->max_packets);
-	packets = packets / RTE_MAX(params->n_workers, 1u) + 1;
-	return (uint32_t)(RTE_MIN(packets * LOAD_DIVISOR / ENTRIES, (uint64_t)INT32_MAX) + 2) & ~1u;
+	return (uint32_t)RTE_ALIGN_CEIL(RTE_MIN(packets * LOAD_DIVISOR / ENTRIES + 1, (uint64_t)INT32_MAX),
+					(uint32_t)GROUP << DOUBLINGS);
+}
+
+/* As it begins. */
+static void
+set_smallest(struct dedup *d)
+{
+	d->level = d->split = d->hand = 0;
+	d->n_buckets = d->base;
+	d->n_alive = 0;
+	memset(d->n_born, 0, sizeof(d->n_born));
+}
+
+static size_t
+area_bytes(const struct dedup *d)
+{
+	return (size_t)d->max_buckets * sizeof(struct bucket);
 }
 
 struct dedup *
@@ -106,8 +137,10 @@ dedup_create(const struct dedup_params *params)
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return NULL;
-	d->n_buckets = bucket_count(params);
-	d->hand_step = d->n_buckets / HAND_CYCLE + 1;
+	d->max_buckets = bucket_count(params);
+	d->base = d->max_buckets >> DOUBLINGS;
+	d->hand_step = d->max_buckets / HAND_CYCLE + 1;
+	set_smallest(d);
 	d->life = params->conf->seconds;
 	d->next_second_ns = NS_PER_S;
 	d->decode = params->decode;
@@ -117,15 +150,21 @@ dedup_create(const struct dedup_params *params)
 		d->is_compared[packet_protocol_find(compared[i])] = true;
 	d->is_compared[0] = false;
 	dedup_keys_init(&d->keys, params->secret);
-	d->bucket = vmem_reserve(dedup_bytes(d));
+	d->bucket = vmem_reserve(area_bytes(d));
 	if (d->bucket == NULL) {
 		dedup_destroy(d);
 		errno = ENOMEM;
 		return NULL;
 	}
 	/* A live worker must not wait for the kernel's pages. */
-	if (params->max_packets == 0)
-		memset(d->bucket, 0, dedup_bytes(d));
+	if (params->is_live)
+		memset(d->bucket, 0, area_bytes(d));
+	d->ahead = (struct vmem_ahead){.area = (uint8_t *)d->bucket,
+				       .bytes = area_bytes(d),
+				       .fresh = &d->n_buckets,
+				       .object_bytes = sizeof(struct bucket),
+				       .made = params->is_live ? area_bytes(d) : 0};
+	vmem_ahead_attach(&d->ahead);
 	return d;
 }
 
@@ -134,12 +173,19 @@ dedup_destroy(struct dedup *d)
 {
 	if (d == NULL)
 		return;
-	vmem_release(d->bucket, dedup_bytes(d));
+	vmem_ahead_detach(&d->ahead);
+	vmem_release(d->bucket, area_bytes(d));
 	free(d);
 }
 
 uint64_t
-dedup_bytes(const struct dedup *d)
+dedup_bytes_max(const struct dedup *d)
+{
+	return area_bytes(d);
+}
+
+uint64_t
+dedup_bytes_in_use(const struct dedup *d)
 {
 	return (uint64_t)d->n_buckets * sizeof(struct bucket);
 }
@@ -198,6 +244,19 @@ put(struct dedup *d, struct bucket *b, uint64_t lives, unsigned i, uint64_t tag)
 {
 	b->tag[i] = tag;
 	set_head(d, b, (lives & ~((uint64_t)LIFE_MAX << (LIFE_BITS * i))) | d->life << (LIFE_BITS * i));
+	d->n_born[d->tick % RTE_DIM(d->n_born)]++;
+	d->n_alive++;
+}
+
+/* Entries whose life ends with the tick that begins now. */
+static void
+count_tick(struct dedup *d)
+{
+	const uint32_t cycle = RTE_DIM(d->n_born);
+
+	d->tick++;
+	d->n_alive -= d->n_born[(d->tick - d->life) % cycle];
+	d->n_born[d->tick % cycle] = 0;
 }
 
 static void
@@ -207,7 +266,8 @@ advance(struct dedup *d, uint64_t second)
 
 	d->second = second;
 	d->next_second_ns = (second + 1) * NS_PER_S;
-	d->tick = (uint16_t)(d->tick + ticks);
+	for (unsigned i = 0; i < ticks; i++)
+		count_tick(d);
 	for (uint32_t i = 0; i < RTE_MIN(d->hand_step * ticks, d->n_buckets); i++) {
 		struct bucket *b = &d->bucket[d->hand];
 
@@ -221,10 +281,75 @@ advance(struct dedup *d, uint64_t second)
 void
 dedup_reset(struct dedup *d)
 {
-	/* Longer than any life. */
+	/* Longer than any life. What lies behind the smallest table is written anew when it is used again. */
 	advance(d, d->second + LIFE_MAX + 1);
+	set_smallest(d);
 	d->second = 0;
 	d->next_second_ns = NS_PER_S;
+}
+
+/* --- growth ----------------------------------------------------------------------------------------------------- */
+
+/* The bits of a tag that say which of a bucket's descendants it is in. They are the same for all entries of a bucket:
+ * of 64 bits of a tag at most six that distinguish nothing. */
+static inline uint32_t
+descendant(uint64_t tag, uint32_t level)
+{
+	return (uint32_t)tag & ((1u << level) - 1);
+}
+
+static inline uint32_t
+bucket_of(const struct dedup *d, struct dedup_hash hash)
+{
+	uint32_t first = (uint32_t)((uint64_t)(uint32_t)hash.high * d->base >> 32);
+	uint32_t i = first + d->base * descendant(hash.low, d->level);
+	uint32_t of_split = first + d->base * descendant(hash.low, d->level + 1);
+
+	return i < d->split ? of_split : i;
+}
+
+/* What has the bit moves: each entry lives in one of the two. That some are elsewhere in the group is true of both,
+ * whose groups are split together. */
+static void
+split_bucket(struct dedup *d, struct bucket *b, struct bucket *to)
+{
+	uint64_t lives = lives_at(b->head, d->tick), moves = 0;
+
+	for (unsigned i = 0; i < ENTRIES; i++)
+		moves |= (b->tag[i] >> d->level & 1) << (LIFE_BITS * i);
+	moves *= LIFE_MAX;
+	*to = *b;
+	set_head(d, b, lives & ~moves);
+	set_head(d, to, lives & (moves | (uint64_t)LIFE_MAX << (LIFE_BITS * OVERFLOW)));
+}
+
+static void
+split_group(struct dedup *d)
+{
+	uint32_t whole = d->base << d->level;
+
+	for (unsigned i = 0; i < GROUP; i++, d->split++)
+		split_bucket(d, &d->bucket[d->split], &d->bucket[whole + d->split]);
+	if (d->split == whole) {
+		d->level++;
+		d->split = 0;
+	}
+	__atomic_store_n(&d->n_buckets, (d->base << d->level) + d->split, __ATOMIC_RELAXED);
+}
+
+static inline bool
+is_crowded(const struct dedup *d)
+{
+	return d->n_alive > (uint64_t)d->n_buckets * ENTRIES * DOUBLE_AT_EIGHTHS / 8 && d->level < DOUBLINGS;
+}
+
+void
+dedup_grow(struct dedup *d)
+{
+	if (likely(d->split == 0 && !is_crowded(d)))
+		return;
+	for (unsigned i = 0; i < GROUPS_AT_ONCE && (i == 0 || d->split != 0); i++)
+		split_group(d);
 }
 
 /* --- packets ---------------------------------------------------------------------------------------------------- */
@@ -256,8 +381,9 @@ hash_packet(const struct dedup *d, const struct packet *p, struct dedup_hash *ha
 
 	if (likely(p->ip_version == 4 && p->transport_offset - p->ip_offset == IPV4_HEADER_BYTES &&
 		   (p->ip_protocol == IP_PROTOCOL_TCP || p->payload_bytes >= 12))) {
-		struct cursor c = packet_from(p, p->ip_offset);
-		const uint8_t *bytes = cursor_take(&c, IPV4_HEADER_BYTES + DEDUP_TRANSPORT_BYTES);
+		const unsigned size = IPV4_HEADER_BYTES + DEDUP_TRANSPORT_BYTES;
+		struct cursor c = cursor_make_part(p->data, p->captured_bytes, p->ip_offset, size);
+		const uint8_t *bytes = cursor_take(&c, size);
 		__m128i sum, block;
 
 		if (unlikely(bytes == NULL))
@@ -287,7 +413,7 @@ dedup_prefetch_burst(struct dedup *d, struct packet *p, unsigned n)
 		    !hash_packet(d, &p[i], &hash))
 			continue;
 		p[i].copy_tag = hash.low;
-		p[i].copy_bucket = (uint32_t)((uint64_t)(uint32_t)hash.high * d->n_buckets >> 32);
+		p[i].copy_bucket = bucket_of(d, hash);
 		rte_prefetch0(&d->bucket[p[i].copy_bucket]);
 	}
 }
@@ -324,37 +450,53 @@ any_alive(uint64_t lives, unsigned entries)
 	return false;
 }
 
-static bool
-is_in(const struct dedup *d, const struct bucket *b, uint64_t tag)
+static struct bucket *
+neighbour_of(const struct dedup *d, const struct packet *p, unsigned i)
 {
-	return any_alive(lives_at(b->head, d->tick), find(b, tag));
+	return &d->bucket[p->copy_bucket ^ i];
+}
+
+/* The packet's own bucket says that some of its packets are elsewhere. */
+static bool
+is_elsewhere(const struct dedup *d, const struct packet *p)
+{
+	for (unsigned i = 1; i < GROUP; i++) {
+		const struct bucket *b = neighbour_of(d, p, i);
+
+		if (any_alive(lives_at(b->head, d->tick), find(b, p->copy_tag)))
+			return true;
+	}
+	return false;
 }
 
 /* The packet's own bucket is full. */
 static void
-put_elsewhere(struct dedup *d, struct bucket *b, uint64_t lives, uint64_t tag, struct bucket *neighbour)
+put_elsewhere(struct dedup *d, const struct packet *p, struct bucket *b, uint64_t lives)
 {
-	uint64_t there = lives_at(neighbour->head, d->tick);
-	unsigned i = free_entry(there);
+	for (unsigned i = 1; i < GROUP; i++) {
+		struct bucket *neighbour = neighbour_of(d, p, i);
+		uint64_t there = lives_at(neighbour->head, d->tick);
+		unsigned free = free_entry(there);
 
-	if (i < ENTRIES) {
-		put(d, neighbour, there, i, tag);
+		if (free == ENTRIES)
+			continue;
+		put(d, neighbour, there, free, p->copy_tag);
 		set_head(d, b, (lives & ENTRY_MASK) | d->life << (LIFE_BITS * OVERFLOW));
 		return;
 	}
 	COUNTER_ADD(d->counters, dedup_full, 1);
-	put(d, b, lives, oldest_entry(lives, tag), tag);
+	put(d, b, lives, oldest_entry(lives, p->copy_tag), p->copy_tag);
 }
 
-/* The tag is there, alive or not, or could be in the neighbour, or has no room. */
+/* The tag is there, alive or not, or could be elsewhere in the group, or has no room. */
 static __attribute__((noinline)) bool
 look_closer(struct dedup *d, struct packet *p)
 {
-	struct bucket *b = &d->bucket[p->copy_bucket], *neighbour = &d->bucket[p->copy_bucket ^ 1];
+	struct bucket *b = &d->bucket[p->copy_bucket];
 	uint64_t tag = p->copy_tag, lives = lives_at(b->head, d->tick);
 	unsigned i = free_entry(lives);
 
-	if (any_alive(lives, find(b, tag)) || (is_alive(lives, OVERFLOW) && is_in(d, neighbour, tag))) {
+	if (any_alive(lives, find(b, tag)) || (is_alive(lives, OVERFLOW) && is_elsewhere(d, p))) {
 		set_head(d, b, lives);
 		p->verdict = PACKET_DUPLICATE;
 		return true;
@@ -362,7 +504,7 @@ look_closer(struct dedup *d, struct packet *p)
 	if (i < ENTRIES)
 		put(d, b, lives, i, tag);
 	else
-		put_elsewhere(d, b, lives, tag, neighbour);
+		put_elsewhere(d, p, b, lives);
 	return false;
 }
 

@@ -6,12 +6,14 @@
  * dedupSeconds - 1 before it. Inner packets of tunnels are compared, not what is around them. Only TCP and UDP. A copy
  * makes nobody remember the packet longer.
  *
- * A worker calls dedup_prefetch_burst() for what it has decoded, then dedup_is_copy() for each packet in order, once,
- * as soon as it has a key (a datagram that was put together gets a dedup_prefetch_burst() of its own before).
+ * A worker calls dedup_grow() before a burst, dedup_prefetch_burst() for what it has decoded, then dedup_is_copy() for
+ * each packet in order, once, as soon as it has a key (a datagram that was put together gets a dedup_prefetch_burst()
+ * of its own before).
  *
  * Threads: one table per worker and no locks; copies have the same flow and so the same owner (dedupVlanVni=false:
- * flow_key_owner() does not look at VLANs). Time: packet time, the same seconds in every worker. Memory: sized at start
- * for dedupPackets a second; beyond that what is oldest is forgotten, so that a copy may pass, which is counted. */
+ * flow_key_owner() does not look at VLANs). Time: packet time, the same seconds in every worker. Memory: 18 bytes a
+ * packet of the window, up to dedupPackets a second; beyond that what is oldest is forgotten, so that a copy may pass,
+ * which is counted. */
 #ifndef DEDUP_H
 #define DEDUP_H
 
@@ -34,8 +36,8 @@ struct dedup_params {
 	const struct decode_conf *decode;
 	const struct hash_secret *secret;
 	struct counters *counters;
-	unsigned n_workers;   /* that share the packets */
-	uint64_t max_packets; /* a replay: more will not come; 0: nobody knows */
+	unsigned n_workers; /* that share the packets */
+	bool is_live;	    /* all memory is made at the start */
 };
 
 struct dedup;
@@ -43,6 +45,10 @@ struct dedup;
 /* NULL with errno. */
 struct dedup *dedup_create(const struct dedup_params *);
 void dedup_destroy(struct dedup *); /* accepts NULL */
+
+/* Makes room for what came lately. Only before a burst: what dedup_prefetch_burst() has marked must have gone through
+ * dedup_is_copy(). */
+void dedup_grow(struct dedup *);
 
 /* Marks those that can be copies, and asks for the lines of the table that dedup_is_copy() will look at. */
 void dedup_prefetch_burst(struct dedup *, struct packet *, unsigned n);
@@ -53,6 +59,7 @@ bool dedup_is_copy(struct dedup *, struct packet *);
 /* The clock starts again: nothing was there before. */
 void dedup_reset(struct dedup *);
 
-uint64_t dedup_bytes(const struct dedup *);
+uint64_t dedup_bytes_max(const struct dedup *);
+uint64_t dedup_bytes_in_use(const struct dedup *);
 
 #endif

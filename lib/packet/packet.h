@@ -53,19 +53,21 @@ enum packet_tunnel {
 struct session;
 struct rte_mbuf;
 
+/* Three cache lines: what came with it, what decode says of it with the key, and what became of it. */
 struct packet {
-	/* Set by whoever received it. */
+	/* Set by whoever received it: port_packet(). From time_ns on as in struct packet_meta. */
 	const uint8_t *data;
 	struct rte_mbuf *mbuf;
 	uint64_t time_ns;
 	uint64_t clock_ns;	 /* greatest stamp of all packets before this one (DESIGN 2, the clock) */
-	uint64_t input_position; /* replay: offset of the record (pcapng: of the block) in its file */
 	uint64_t sequence;	 /* replay: number of the packet in the whole input */
-	uint32_t captured_bytes;
+	uint64_t input_position; /* replay: offset of the record (pcapng: of the block) in its file */
 	uint32_t wire_bytes;
 	uint32_t input; /* replay: index of the input file; else port id */
 	uint16_t link_type;
 	bool has_nanoseconds; /* the input's stamps are finer than a microsecond */
+	uint8_t kind;	      /* enum packet_meta_kind */
+	uint32_t captured_bytes;
 
 	/* Set by packet_decode(). */
 	uint8_t verdict;       /* enum packet_verdict */
@@ -77,15 +79,16 @@ struct packet {
 	uint8_t hop_limit;
 	uint8_t dispatches;	  /* nesting so far; more than PACKET_DISPATCH_MAX is corrupt */
 	bool is_ethernet;	  /* the outer frame is Ethernet: MACs, VLANs and ethertype are looked at */
+	uint8_t tcp_flags;	  /* of a TCP packet; else 0 */
 	uint16_t frame_offset;	  /* where the outer Ethernet frame begins (after an mPacket preamble) */
 	uint16_t ethernet_offset; /* of the innermost Ethernet header, or PACKET_NO_OFFSET */
 	uint16_t vlan;		  /* the first tag id that is not zero, outermost first; 0: none */
 	bool vlan_from_link;	  /* 'vlan' came from a LINUX_SLL tag or the NIC, not from an Ethernet header */
 	bool has_outer;		  /* something of what is around says something: outer_, vni, tunnels */
 	uint8_t outer_ip_version; /* 0: there is no IP header around the innermost one */
+	bool fragments_differ;	  /* put together by fragments_push() from fragments that contradict each other */
 	uint16_t outer_ip_offset;
 	uint16_t outer_ethernet_offset; /* of the frame around the innermost one, or PACKET_NO_OFFSET */
-	bool fragments_differ;		/* put together by fragments_push() from fragments that contradict each other */
 	uint32_t vni;
 	uint16_t ip_offset;	   /* of the innermost IP header */
 	uint16_t tunnels;	   /* of enum packet_tunnel, and what .so files registered */
@@ -95,8 +98,8 @@ struct packet {
 	uint32_t payload_offset;   /* after the transport header */
 	uint32_t payload_bytes;	   /* what the parsers would get, never beyond the captured bytes */
 	uint32_t data_bytes;	   /* what counts as client/server bytes for protocols other than TCP (PARSERS.md) */
-	struct flow_key key;
 	uint32_t hash;
+	struct flow_key key;
 
 	/* Set by session_lookup(). */
 	struct session *session; /* NULL: none */
@@ -104,22 +107,28 @@ struct packet {
 	bool store;		 /* the session wants this packet in the pcap */
 	uint32_t store_bytes;	 /* at most so many of it; the writer may take fewer (snapLen) and says so here */
 
-	/* Set by writer_append(). */
-	uint32_t file;	   /* file number; 0: none (dry run, null writer) */
-	uint64_t position; /* 0: not stored */
-
-	/* Set by dedup_prefetch_burst(), for dedup_is_copy(). */
-	uint32_t copy_bucket;
-	uint64_t copy_tag;
+	union {
+		/* Set by dedup_prefetch_burst(), for dedup_is_copy(). */
+		struct {
+			uint64_t copy_tag;
+			uint32_t copy_bucket;
+		};
+		/* Set by session_lookup(), then by writer_append(). */
+		struct {
+			uint64_t position; /* 0: not stored */
+			uint32_t file;	   /* file number; 0: none (dry run, null writer) */
+		};
+	};
 };
+_Static_assert(sizeof(struct packet) == 192 && offsetof(struct packet, verdict) == 64, "three cache lines");
 
 /* What decode sets, in one piece. */
 enum { PACKET_DECODED_BYTES = offsetof(struct packet, session) - offsetof(struct packet, verdict) };
 
 struct burst {
-	unsigned n;
 	struct packet packet[BURST_MAX];
-};
+	unsigned n;
+} __attribute__((aligned(64)));
 
 /* In the private area of every mbuf of our pools: written by the replay role or, for other ports, by the worker after
  * it received the mbuf. 64 bytes. */
@@ -139,12 +148,19 @@ struct packet_meta {
 	uint32_t wire_bytes;
 	uint32_t input;
 	uint16_t link_type;
-	uint8_t kind;
 	bool has_nanoseconds;
+	uint8_t kind;
 	bool is_fragment; /* on its way to the worker that puts it together */
 	uint8_t padding[3];
 	uint64_t arrived_ns; /* monotonic; while it waits for others (mergeWindow) */
 	uint8_t more_padding[8];
 };
+
+/* What a packet has of it, in one piece. */
+enum { PACKET_META_BYTES = offsetof(struct packet_meta, is_fragment) };
+_Static_assert(offsetof(struct packet, captured_bytes) - offsetof(struct packet, time_ns) == PACKET_META_BYTES &&
+		       offsetof(struct packet, input) - offsetof(struct packet, time_ns) ==
+			       offsetof(struct packet_meta, input),
+	       "the same members in the same places");
 
 #endif

@@ -11,7 +11,7 @@
 
 #include <rte_branch_prediction.h>
 
-enum { TCP_DATA_OFFSET_BYTE = 12 };
+enum { TCP_DATA_OFFSET_BYTE = 12, TCP_FLAGS_BYTE = 13 };
 
 static const struct packet_protocol tcp_protocol = {
 	.name = "tcp",
@@ -50,6 +50,7 @@ packet_decode_tcp(const struct decode_conf *conf, struct packet *p)
 		return PACKET_CORRUPT;
 	p->payload_offset = p->transport_offset + header_bytes;
 	p->payload_bytes = p->transport_bytes > header_bytes ? p->transport_bytes - header_bytes : 0;
+	p->tcp_flags = header[TCP_FLAGS_BYTE];
 	packet_key_endpoints(conf, p, conf->tcp, read_be16(&header[0]), read_be16(&header[2]));
 	return PACKET_OK;
 }

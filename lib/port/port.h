@@ -123,11 +123,7 @@ uint64_t port_errors(const struct port *);
  * port_free_burst(), which has to be used for every mbuf that came from here. */
 uint16_t port_receive(const struct port *, uint16_t queue, struct rte_mbuf **, uint16_t n);
 
-/* Fills p->data and the receive members from an mbuf; a chain is copied into 'linear' (PACKET_BYTES_MAX bytes), so two
- * chains in one burst need two of them. False: longer than PACKET_BYTES_MAX (counted as a drop by the caller). */
-bool port_packet(struct rte_mbuf *, uint8_t *linear, struct packet *);
-
-/* The same for META_DATAGRAM: decode's members are set too. */
+/* As port_packet() (port_packet.h), for META_DATAGRAM: decode's members are set too. */
 bool port_datagram(struct rte_mbuf *, uint8_t *linear, struct packet *);
 
 /* A packet that was put together from fragments, as META_DATAGRAM of which port_datagram() makes the packet again: its

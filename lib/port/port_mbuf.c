@@ -9,8 +9,8 @@
 
 #include <rte_mbuf.h>
 
-#include "packet.h"
 #include "poison.h"
+#include "port_packet.h"
 #include "port_priv.h"
 
 _Static_assert(sizeof(struct packet_meta) == 64, "one cache line in each mbuf");
@@ -59,9 +59,8 @@ port_free_burst(struct rte_mbuf **mbufs, unsigned n)
 	rte_pktmbuf_free_bulk(mbufs, n);
 }
 
-/* The chain's bytes, one after another. */
-static const uint8_t *
-linearise(const struct rte_mbuf *m, uint8_t *linear)
+const uint8_t *
+port_linearise(const struct rte_mbuf *m, uint8_t *linear)
 {
 	uint32_t size = m->pkt_len, at = 0;
 
@@ -73,30 +72,9 @@ linearise(const struct rte_mbuf *m, uint8_t *linear)
 }
 
 bool
-port_packet(struct rte_mbuf *m, uint8_t *linear, struct packet *p)
-{
-	const struct packet_meta *meta = rte_mbuf_to_priv(m);
-
-	if (unlikely(m->pkt_len > PACKET_BYTES_MAX))
-		return false;
-	p->data = likely(m->nb_segs == 1) ? rte_pktmbuf_mtod(m, const uint8_t *) : linearise(m, linear);
-	p->mbuf = m;
-	p->time_ns = meta->time_ns;
-	p->clock_ns = meta->clock_ns;
-	p->input_position = meta->input_position;
-	p->sequence = meta->sequence;
-	p->captured_bytes = m->pkt_len;
-	p->wire_bytes = meta->wire_bytes;
-	p->input = meta->input;
-	p->link_type = meta->link_type;
-	p->has_nanoseconds = meta->has_nanoseconds;
-	return true;
-}
-
-bool
 port_datagram(struct rte_mbuf *m, uint8_t *linear, struct packet *p)
 {
-	if (m->pkt_len < PACKET_DECODED_BYTES || !port_packet(m, linear, p))
+	if (m->pkt_len < PACKET_DECODED_BYTES || !port_packet(m, linear, 0, p))
 		return false;
 	p->captured_bytes -= PACKET_DECODED_BYTES;
 	memcpy(&p->verdict, p->data + p->captured_bytes, PACKET_DECODED_BYTES);

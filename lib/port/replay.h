@@ -71,9 +71,6 @@ unsigned replay_queue_depth(const struct replay *, unsigned worker); /* packets 
 bool replay_done(const struct replay *);			     /* META_END is on every queue */
 void replay_stop(struct replay *); /* any thread: finish with the packets read so far; META_END follows */
 
-/* More packets there will not be, from the size of the files, which may be compressed; 0: an input without a size. */
-uint64_t replay_packets_max(const struct replay *);
-
 /* Input files by index (struct packet.input), for positions in place. Valid for indices of packets that were seen. */
 struct replay_input {
 	const char *path, *absolute; /* absolute NULL: cannot be opened again */

@@ -16,8 +16,6 @@
 #include "clock.h"
 #include "replay_priv.h"
 
-enum { COMPRESSION_ABOUT = 100, PACKET_BYTES_ABOUT = 54 };
-
 /* The ledger's gauge: counted from the stages, not from the counters. */
 static uint64_t
 staged_packets(const void *context)
@@ -39,10 +37,8 @@ check_files(struct replay *r, char *why, size_t why_size)
 	struct stat st;
 
 	for (unsigned i = 0; i < files->n; i++) {
-		if (strcmp(files->path[i], "-") == 0) {
-			r->has_pipe = true;
+		if (strcmp(files->path[i], "-") == 0)
 			continue;
-		}
 		if (access(files->path[i], R_OK) != 0 || stat(files->path[i], &st) != 0) {
 			int rc = -errno;
 
@@ -51,8 +47,6 @@ check_files(struct replay *r, char *why, size_t why_size)
 		}
 		if (S_ISREG(st.st_mode))
 			r->bytes += (uint64_t)st.st_size;
-		else
-			r->has_pipe = true;
 	}
 	return 0;
 }
@@ -220,13 +214,6 @@ replay_destroy(struct replay *r)
 		free((void *)(uintptr_t)r->inputs[i].absolute);
 	free(r->inputs);
 	rte_free(r);
-}
-
-/* A record has 16 bytes beside the packet, and an hundredth of that when it is compressed well. */
-uint64_t
-replay_packets_max(const struct replay *r)
-{
-	return r->has_pipe ? 0 : r->bytes * COMPRESSION_ABOUT / (16 + PACKET_BYTES_ABOUT) + 1;
 }
 
 uint16_t

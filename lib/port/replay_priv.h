@@ -104,7 +104,6 @@ struct replay {
 	atomic_bool stopping;
 	unsigned next_file, files_done, files_damaged;
 	uint64_t bytes, bytes_done;
-	bool has_pipe;				      /* 'bytes' is not all */
 	uint64_t passed_over;			      /* packets that 'bpf' does not take */
 	const struct replay_input *unfilterable_file; /* the last one with a link type for which 'bpf' means nothing */
 	char port_name[RTE_ETH_NAME_MAX_LEN];

@@ -39,9 +39,9 @@ session_attach(struct session_table *t, struct session *s)
 {
 	if (s->attachment == 0) {
 		s->attachment = pool_get(t->attachments);
-		memset(pool_at(t->attachments, s->attachment), 0, sizeof(struct attachment));
+		memset(&t->attachment[s->attachment], 0, sizeof(struct attachment));
 	}
-	return pool_at(t->attachments, s->attachment);
+	return &t->attachment[s->attachment];
 }
 
 static uint64_t
@@ -157,6 +157,7 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 	POISON(t->start, t->start_bytes);
 	POISON(t->outer, t->outer_bytes);
 	t->session = pool_at(t->sessions, 0);
+	t->attachment = pool_at(t->attachments, 0);
 	t->start_ahead = (struct vmem_ahead){.area = (uint8_t *)t->start,
 					     .bytes = t->start_bytes,
 					     .fresh = &t->sessions->fresh,
@@ -538,7 +539,7 @@ session_new(struct session_table *t, const struct packet *p)
 		s->seen |= SHED_BEGAN;
 	start->first_ns = p->time_ns;
 	/* A capture that begins in the middle of a handshake: the client is the source all the same (PARSERS 1.1). */
-	if (row->type == SESSION_TCP && session_tcp_handshake(p) == (TCP_FLAG_SYN | TCP_FLAG_ACK))
+	if (session_tcp_handshake(p) == (TCP_FLAG_SYN | TCP_FLAG_ACK))
 		s->flags ^= SESSION_REVERSED;
 	if (row->type == SESSION_OTHER && row->has_addresses && p->ip_version != 0)
 		note_endpoints(t, s, p, row);
@@ -585,9 +586,9 @@ wants_store(struct session_table *t, struct session *s)
 
 /* The packet may begin another connection between the same ports. */
 static inline bool
-is_tcp_syn(const struct session_table *t, const struct packet *p)
+is_tcp_syn(const struct packet *p)
 {
-	return t->protocol[p->protocol].type == SESSION_TCP && session_tcp_handshake(p) == TCP_FLAG_SYN;
+	return session_tcp_handshake(p) == TCP_FLAG_SYN;
 }
 
 /* A session that is not simply there, or needs a closer look. */
@@ -601,7 +602,7 @@ look_up_fully(struct session_table *t, struct packet *p)
 		s = &t->session[handle];
 		if (unlikely(p->clock_ns >= t->expired_until_ns) && catch_up(t, s, seconds_of(p->clock_ns))) {
 			s = NULL;
-		} else if (is_tcp_syn(t, p) && session_tcp_reuses_ports(t, s, p)) {
+		} else if (is_tcp_syn(p) && session_tcp_reuses_ports(t, s, p)) {
 			COUNTER_ADD(t->counters, port_reused, 1);
 			session_save_final(t, s);
 			s = NULL;
@@ -621,16 +622,17 @@ session_lookup(struct session_table *t, struct packet *p)
 	struct session *s;
 	uint32_t handle;
 
-	p->session = NULL;
-	p->direction = 0;
-	p->store = false;
 	p->file = 0;
 	p->position = 0;
-	if (unlikely(p->verdict != PACKET_OK || p->hash == 0))
+	if (unlikely(p->verdict != PACKET_OK || p->hash == 0)) {
+		p->session = NULL;
+		p->direction = 0;
+		p->store = false;
 		return;
+	}
 	handle = find_hinted(t, p);
 	s = &t->session[handle];
-	if (unlikely(handle == 0 || p->clock_ns >= t->expired_until_ns || is_tcp_syn(t, p) ||
+	if (unlikely(handle == 0 || p->clock_ns >= t->expired_until_ns || is_tcp_syn(p) ||
 		     (s->flags & (SESSION_ENDPOINTS | SESSION_LIMITED | SESSION_STOPPED)) != 0)) {
 		look_up_fully(t, p);
 		return;

@@ -16,16 +16,8 @@ type_of(const struct session_table *t, const struct session *s)
 bool
 session_ready(struct session_table *t, const struct session *s, const struct packet *p, struct cursor bytes)
 {
-	struct attachment *att;
-	size_t size = cursor_left(&bytes);
-
-	if (likely((s->flags & SESSION_NO_PAYLOAD) != 0))
+	if (session_skips(s, session_attachment(t, s), p->direction, (uint32_t)cursor_left(&bytes)))
 		return false;
-	att = session_attachment(t, s);
-	if (likely(att != NULL && att->skip[p->direction] >= size)) {
-		att->skip[p->direction] -= (uint32_t)size;
-		return false;
-	}
 	t->ready = READY_CHUNK;
 	t->chunk = (struct session_chunk){.bytes = bytes,
 					  .time_ns = p->time_ns,

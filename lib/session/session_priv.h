@@ -2,6 +2,7 @@
 #ifndef SESSION_PRIV_H
 #define SESSION_PRIV_H
 
+#include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
 #include "buckets.h"
@@ -217,6 +218,7 @@ struct session_table {
 	struct record_pool *records;
 
 	struct session *session; /* by handle */
+	struct attachment *attachment;
 	struct session_start *start;
 	uint64_t expired_until_ns; /* clocks below it have been worked off */
 	struct buckets buckets;
@@ -277,7 +279,7 @@ session_outer_of(const struct session_table *t, const struct session *s)
 static inline struct attachment *
 session_attachment(const struct session_table *t, const struct session *s)
 {
-	return s->attachment != 0 ? pool_at(t->attachments, s->attachment) : NULL;
+	return s->attachment != 0 ? &t->attachment[s->attachment] : NULL;
 }
 
 /* What each packet with payload needs of it. */
@@ -296,7 +298,7 @@ session_prefetch_attachment(const struct session_table *t, const struct session 
 static inline struct attachment *
 session_attached(const struct session_table *t, const struct session *s)
 {
-	return pool_at(t->attachments, s->attachment);
+	return &t->attachment[s->attachment];
 }
 
 static inline uint8_t
@@ -351,14 +353,13 @@ void session_unname(struct session_table *, struct attachment *);
 /* session_tcp.c */
 
 /* Of a TCP header (RFC 9293 3.1). */
-enum { TCP_FLAGS_OFFSET = 13, TCP_FLAG_SYN = 0x02, TCP_FLAG_ACK = 0x10 };
+enum { TCP_FLAG_SYN = 0x02, TCP_FLAG_ACK = 0x10 };
 
+/* Which of the handshake's flags it has; no TCP: none. */
 static inline uint8_t
 session_tcp_handshake(const struct packet *p)
 {
-	struct cursor c = cursor_make(p->data, p->captured_bytes);
-
-	return cursor_peek(&c, (size_t)p->transport_offset + TCP_FLAGS_OFFSET) & (TCP_FLAG_SYN | TCP_FLAG_ACK);
+	return p->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK);
 }
 
 /* The packet, a SYN, begins another connection between the same ports: the session has to be saved first. */
@@ -384,6 +385,18 @@ void session_first_payload(struct session_table *, struct session *, unsigned di
 void session_payload(struct session_table *, struct session *, unsigned direction, struct cursor bytes, uint32_t size);
 
 /* session_payload.c */
+
+/* Nobody wants these bytes of the direction. */
+static inline bool
+session_skips(const struct session *s, struct attachment *att, unsigned direction, uint32_t bytes)
+{
+	if (likely((s->flags & SESSION_NO_PAYLOAD) != 0))
+		return true;
+	if (att == NULL || att->skip[direction] < bytes)
+		return false;
+	att->skip[direction] -= bytes;
+	return true;
+}
 
 /* The chunk that session_pull_payload() will give. False: nobody wants it. */
 bool session_ready(struct session_table *, const struct session *, const struct packet *, struct cursor);

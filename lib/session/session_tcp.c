@@ -42,27 +42,28 @@ struct segment {
 static inline struct cursor
 payload_of(const struct packet *p)
 {
-	struct cursor c = cursor_make(p->data, p->captured_bytes);
-
-	cursor_skip(&c, p->payload_offset);
-	cursor_limit(&c, p->payload_bytes);
-	return c;
+	return cursor_make_part(p->data, p->captured_bytes, p->payload_offset, p->payload_bytes);
 }
 
-/* False: there is no whole header, which decode lets nobody see. */
-static inline __attribute__((always_inline)) bool
+/* NULL: there is no whole one, which decode lets nobody see. */
+static inline const uint8_t *
+header_of(const struct packet *p)
+{
+	struct cursor c = cursor_make_part(p->data, p->captured_bytes, p->transport_offset, TCP_HEADER_BYTES);
+
+	return cursor_take(&c, TCP_HEADER_BYTES);
+}
+
+static inline bool
 segment_read(const struct packet *p, struct segment *seg)
 {
-	struct cursor c = cursor_make(p->data, p->captured_bytes);
-	const uint8_t *header;
+	const uint8_t *header = header_of(p);
 
-	cursor_skip(&c, p->transport_offset);
-	header = cursor_take(&c, TCP_HEADER_BYTES);
 	if (unlikely(header == NULL))
 		return false;
 	seg->seq = read_be32(&header[4]);
 	seg->ack = read_be32(&header[8]);
-	seg->flags = header[TCP_FLAGS_OFFSET];
+	seg->flags = p->tcp_flags;
 	seg->window = read_be16(&header[14]);
 	seg->accurate_ecn = (header[12] & 1) != 0;
 	seg->is_short = p->transport_bytes < (uint32_t)(header[12] >> 4) * 4;
@@ -474,8 +475,9 @@ first_number(struct session_table *t, struct session *s, const struct packet *p,
 	}
 }
 
-bool
-session_tcp(struct session_table *t, struct session *s, const struct packet *p)
+/* Anything at all, in the reference's order. */
+static __rte_noinline bool
+any_segment(struct session_table *t, struct session *s, const struct packet *p)
 {
 	unsigned d = p->direction;
 	struct segment seg;
@@ -524,6 +526,66 @@ session_tcp(struct session_table *t, struct session *s, const struct packet *p)
 	if (unlikely((int32_t)(seg.ack - s->tcp_next[!d]) > 1))
 		check_acknowledged(t, s, seg, d);
 	return payload(t, s, p, seg);
+}
+
+/* Header prediction, as receivers of TCP have it: the handshake is over, nobody has ended anything, nothing waits, and
+ * the segment is what has to come next and acknowledges nothing unseen. Nothing that any_segment() looks at is there
+ * but the payload. Not by way of a struct segment, which would be put together for any_segment() each time. */
+static inline bool
+is_predicted(const struct session *s, const struct packet *p, const uint8_t *header)
+{
+	const uint32_t set = TCP_TIMED | TCP_STARTED | TCP_ACK_TIMED | TCP_SYN_ACK_VALIDATED;
+	const uint32_t clear = TCP_STOPPED | TCP_HELD | 3 * TCP_FIN_0 | 3 * TCP_FIN_ACKED_0;
+	uint32_t seq = read_be32(&header[4]), ack = read_be32(&header[8]);
+
+	if ((p->tcp_flags & ~PSH) != ACK || (s->flags & (set | clear)) != set)
+		return false;
+	if (seq != s->tcp_next[p->direction] || seq == 0 || (int32_t)(ack - s->tcp_next[!p->direction]) > 1)
+		return false;
+	return read_be16(&header[14]) != 0 && (header[12] & 1) == 0 &&
+	       p->transport_bytes >= p->payload_offset - p->transport_offset;
+}
+
+/* The direction's first bytes, or too few to be its last ones. */
+static __rte_noinline bool
+predicted_beginning(struct session_table *t, struct session *s, const struct packet *p)
+{
+	struct cursor bytes = payload_of(p);
+
+	session_payload(t, s, p->direction, bytes, (uint32_t)cursor_left(&bytes));
+	tcp_recent_add(&session_attached(t, s)->recent, p->direction, bytes);
+	return session_ready(t, s, p, bytes);
+}
+
+static inline bool
+predicted(struct session_table *t, struct session *s, const struct packet *p)
+{
+	struct cursor bytes = payload_of(p);
+	uint32_t size = (uint32_t)cursor_left(&bytes);
+	unsigned d = p->direction;
+	struct attachment *att;
+
+	s->tcp_psh += (p->tcp_flags & PSH) != 0;
+	s->tcp_ack += (p->tcp_flags & PSH) == 0;
+	if (size == 0)
+		return false;
+	s->tcp_next[d] += size;
+	att = session_attachment(t, s);
+	if (att == NULL || att->payload8_bytes[d] != PAYLOAD8_BYTES || size < TCP_RECENT_BYTES)
+		return predicted_beginning(t, s, p);
+	att->data_bytes[d] += size;
+	tcp_recent_add(&att->recent, d, bytes);
+	return !session_skips(s, att, d, size) && session_ready(t, s, p, bytes);
+}
+
+bool
+session_tcp(struct session_table *t, struct session *s, const struct packet *p)
+{
+	const uint8_t *header = header_of(p);
+
+	if (unlikely(header == NULL))
+		return false;
+	return likely(is_predicted(s, p, header)) ? predicted(t, s, p) : any_segment(t, s, p);
 }
 
 void

@@ -11,6 +11,7 @@
 
 #include "field.h"
 #include "port.h"
+#include "port_packet.h"
 #include "replay.h"
 #include "session.h"
 
@@ -43,7 +44,7 @@ first_packet(struct replay *replay, const struct port *port, const struct decode
 		if (port_receive(port, 0, mbuf, 1) == 0)
 			continue;
 		meta = rte_mbuf_to_priv(*mbuf);
-		if (meta->kind == META_PACKET && port_packet(*mbuf, linear, &p) &&
+		if (meta->kind == META_PACKET && port_packet(*mbuf, linear, 0, &p) &&
 		    packet_decode(decode, &p) == PACKET_OK)
 			return p;
 		port_free_burst(mbuf, 1);

@@ -172,6 +172,27 @@ TEST(a_size_that_would_wrap_is_refused)
 	expect_spent(&c);
 }
 
+TEST(a_part_is_all_there_or_nothing)
+{
+	static const struct {
+		uint32_t size, offset, part;
+		bool is_good;
+	} cases[] = {
+		{10, 0, 10, true},  {10, 4, 6, true},		{10, 10, 0, true},	    {10, 4, 7, false},
+		{10, 11, 0, false}, {10, 0, UINT32_MAX, false}, {10, UINT32_MAX, 1, false}, {10, UINT32_MAX, 11, false},
+		{0, 0, 0, true}};
+	uint8_t ten[10] = {0};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cursor c = cursor_make_part(ten, cases[i].size, cases[i].offset, cases[i].part);
+
+		EXPECT_EQ(!cursor_bad(&c), cases[i].is_good);
+		EXPECT_EQ(cursor_left(&c), cases[i].is_good ? cases[i].part : 0);
+		if (cases[i].is_good)
+			EXPECT(c.p == ten + cases[i].offset);
+	}
+}
+
 TEST(peek_moves_nothing_and_is_no_error)
 {
 	for (size_t n = 0; n <= SIZE; n++) {

@@ -10,6 +10,7 @@
 #include "packet.h"
 #include "poison.h"
 #include "port.h"
+#include "port_packet.h"
 #include "port_priv.h"
 
 static struct rte_mempool *pool;
@@ -70,7 +71,7 @@ TEST(a_packet_is_what_its_metadata_says)
 
 	begin();
 	m = make_packet(61);
-	EXPECT(port_packet(m, linear, &p));
+	EXPECT(port_packet(m, linear, 0, &p));
 	EXPECT(p.data == rte_pktmbuf_mtod(m, uint8_t *) && p.mbuf == m);
 	EXPECT_EQ(p.captured_bytes, 61);
 	EXPECT_EQ(p.wire_bytes, 5000);
@@ -96,7 +97,7 @@ TEST(a_chain_is_copied_and_one_beyond_65535_bytes_refused)
 	for (unsigned i = 0; i < 31; i++)
 		EXPECT(rte_pktmbuf_chain(m, make_packet(2048)) == 0);
 	EXPECT_EQ(m->pkt_len, 2000 + 31 * 2048);
-	EXPECT(port_packet(m, linear, &p));
+	EXPECT(port_packet(m, linear, 0, &p));
 	EXPECT(p.data == linear);
 	EXPECT_EQ(p.captured_bytes, 2000 + 31 * 2048);
 	EXPECT_EQ(linear[1999], (uint8_t)1999);
@@ -105,7 +106,7 @@ TEST(a_chain_is_copied_and_one_beyond_65535_bytes_refused)
 	EXPECT(rte_pktmbuf_chain(m, make_packet(48)) == 0);
 	EXPECT(rte_pktmbuf_chain(m, make_packet(1)) == 0);
 	EXPECT_EQ(m->pkt_len, 65537);
-	EXPECT(!port_packet(m, linear, &p));
+	EXPECT(!port_packet(m, linear, 0, &p));
 	port_free_burst(&m, 1);
 	UNPOISON(linear, sizeof(linear));
 	end();
@@ -154,14 +155,14 @@ TEST(the_byte_after_a_chain_is_poisoned_too)
 	m = make_packet(2001);
 	EXPECT(rte_pktmbuf_chain(m, make_packet(1000)) == 0);
 	port_poison(m);
-	EXPECT(port_packet(m, linear, &p));
+	EXPECT(port_packet(m, linear, 0, &p));
 	EXPECT(!poisoned(p.data + 3000));
 	EXPECT(poisoned(p.data + 3001));
 	/* A longer one afterwards. */
 	port_free_burst(&m, 1);
 	m = make_packet(2001);
 	EXPECT(rte_pktmbuf_chain(m, make_packet(2000)) == 0);
-	EXPECT(port_packet(m, linear, &p));
+	EXPECT(port_packet(m, linear, 0, &p));
 	EXPECT(!poisoned(p.data + 4000));
 	port_free_burst(&m, 1);
 	UNPOISON(linear, sizeof(linear));

@@ -11,6 +11,7 @@
 #include "counters.h"
 #include "decode.h"
 #include "port.h"
+#include "port_packet.h"
 #include "replay.h"
 
 enum { EVENTS_MAX = 8192, QUEUES_MAX = 4, FILES_MAX = 8 };
@@ -113,7 +114,7 @@ note(struct event *e, struct rte_mbuf *m)
 		EXPECT_EQ(m->pkt_len, 0);
 		return;
 	}
-	EXPECT(port_packet(m, linear, &p));
+	EXPECT(port_packet(m, linear, 0, &p));
 	as_captured = (struct capture_packet){.data = p.data, .captured_bytes = p.captured_bytes};
 	e->bytes_right = is_frame(&as_captured, (unsigned)(p.time_ns / NS_PER_S));
 	e->captured = p.captured_bytes;
