@@ -7,11 +7,12 @@
  *
  * A table for dedupPackets a second is a random line of 38 MB for each packet: no cache has that, and on a virtual
  * machine no TLB, and it was most of what looking for copies cost. So what is in use follows the traffic (linear
- * hashing: Litwin, 1980). It begins with a 64th. When three eighths of its entries are alive it doubles, some groups
- * with each burst, in order: of what bucket i of n has, that goes to bucket i + n which has the next bit of its hash
- * set. Nothing stops for it, and a look-up still goes to one bucket. It never shrinks but with dedup_reset(). Fewer
- * than one packet in a million finds no room before it doubles, one in 15,000 just before it has; at dedupPackets a
- * second one in 26,000, at twice that rate one in 13.
+ * hashing: Litwin, 1980). It begins with a 64th. When a quarter of its entries are alive it doubles, some groups with
+ * each burst, in order: of what bucket i of n has, that goes to bucket i + n which has the next bit of its hash set.
+ * Nothing stops for it, and a look-up still goes to one bucket. It never shrinks but with dedup_reset(). Fewer than one
+ * packet in a million finds no room before the table is whole; at dedupPackets a second one in 26,000, at twice that
+ * rate one in 13. (A denser table has more full buckets, whose packets have to be looked for in four: what is saved in
+ * lines is lost again.)
  *
  * Time is counted in ticks: seconds of packet time, where pauses longer than any window count as 31. A bucket knows the
  * tick it was last brought up to, and whoever looks at it counts its lives down by the difference, so nothing has to be
@@ -59,7 +60,7 @@ enum {
 	GROUP = 4,
 	LOAD_DIVISOR = 2, /* of the whole table's entries one in so many is used at the rate it is made for */
 	DOUBLINGS = 6,
-	DOUBLE_AT_EIGHTHS = 3,
+	DOUBLE_AT = 4,	     /* so many entries for each that is alive */
 	GROUPS_AT_ONCE = 16, /* with each burst: done when one more packet has come for each old bucket */
 	HAND_CYCLE = 1 << 14,
 	NO_BUCKET = UINT32_MAX,
@@ -340,7 +341,7 @@ split_group(struct dedup *d)
 static inline bool
 is_crowded(const struct dedup *d)
 {
-	return d->n_alive > (uint64_t)d->n_buckets * ENTRIES * DOUBLE_AT_EIGHTHS / 8 && d->level < DOUBLINGS;
+	return d->n_alive > (uint64_t)d->n_buckets * ENTRIES / DOUBLE_AT && d->level < DOUBLINGS;
 }
 
 void
