@@ -208,6 +208,13 @@ start_replay(struct sensor *s)
 	return EXIT_FINE;
 }
 
+/* A live sensor sees more than any table holds. */
+static uint64_t
+packets_about(const struct sensor *s)
+{
+	return s->replay != NULL ? replay_packets_about(s->replay) : UINT32_MAX;
+}
+
 static enum exit_code
 start_workers(struct sensor *s)
 {
@@ -218,6 +225,7 @@ start_workers(struct sensor *s)
 		.sessions = &s->session_conf,
 		.fragments = &s->fragments_conf,
 		.dedup = &s->dedup_conf,
+		.packets_about = packets_about(s),
 		.max_sessions = s->app.max_sessions / s->n_workers,
 		.record_chunks = s->app.record_chunks,
 		.parsers = s->parsers,

@@ -49,7 +49,7 @@ create_parts(struct worker *w, const struct worker_params *params)
 		.secret = params->secret,
 		.counters = &w->counters,
 		.n_workers = params->n_workers,
-		.is_live = !params->lossless,
+		.packets_about = params->packets_about,
 	};
 
 	w->burst = aligned_alloc(_Alignof(struct burst), sizeof(*w->burst));

@@ -57,7 +57,8 @@ struct worker_params {
 	const struct dedup_conf *dedup;
 	/* Of its own: what is here at the beginning of a poll is used until its end (rcu.h). NULL: a replay. */
 	void *const _Atomic *filter_now;
-	struct filter *filter; /* of this poll; NULL: all packets are taken */
+	struct filter *filter;	/* of this poll; NULL: all packets are taken */
+	uint64_t packets_about; /* that will come, as far as anybody knows */
 	uint32_t max_sessions, record_chunks;
 	const struct parsers *parsers;
 	uint64_t payload_protocols; /* worker_payload_protocols() */

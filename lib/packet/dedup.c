@@ -90,7 +90,6 @@ struct dedup {
 	uint64_t second, next_second_ns;
 	uint16_t tick;
 	uint32_t n_alive, n_born[LIFE_MAX + 1]; /* entries; by the tick in which they came, modulo 32 */
-	struct vmem_ahead ahead;
 	bool with_tracking;
 	bool is_compared[PACKET_PROTOCOLS_MAX];
 	const struct decode_conf *decode;
@@ -125,6 +124,15 @@ area_bytes(const struct dedup *d)
 	return (size_t)d->max_buckets * sizeof(struct bucket);
 }
 
+/* What so many packets will use, if all of them come within dedupSeconds. */
+static size_t
+bytes_about(const struct dedup *d, const struct dedup_params *params)
+{
+	uint64_t packets = params->packets_about / RTE_MAX(params->n_workers, 1u);
+
+	return RTE_MIN(area_bytes(d), packets / ENTRIES * DOUBLE_AT * sizeof(struct bucket));
+}
+
 struct dedup *
 dedup_create(const struct dedup_params *params)
 {
@@ -157,15 +165,8 @@ dedup_create(const struct dedup_params *params)
 		errno = ENOMEM;
 		return NULL;
 	}
-	/* A live worker must not wait for the kernel's pages. */
-	if (params->is_live)
-		memset(d->bucket, 0, area_bytes(d));
-	d->ahead = (struct vmem_ahead){.area = (uint8_t *)d->bucket,
-				       .bytes = area_bytes(d),
-				       .fresh = &d->n_buckets,
-				       .object_bytes = sizeof(struct bucket),
-				       .made = params->is_live ? area_bytes(d) : 0};
-	vmem_ahead_attach(&d->ahead);
+	/* Packets must not wait for the kernel's pages. */
+	memset(d->bucket, 0, bytes_about(d, params));
 	return d;
 }
 
@@ -174,7 +175,6 @@ dedup_destroy(struct dedup *d)
 {
 	if (d == NULL)
 		return;
-	vmem_ahead_detach(&d->ahead);
 	vmem_release(d->bucket, area_bytes(d));
 	free(d);
 }
@@ -335,7 +335,7 @@ split_group(struct dedup *d)
 		d->level++;
 		d->split = 0;
 	}
-	__atomic_store_n(&d->n_buckets, (d->base << d->level) + d->split, __ATOMIC_RELAXED);
+	d->n_buckets = (d->base << d->level) + d->split;
 }
 
 static inline bool

@@ -37,7 +37,8 @@ struct dedup_params {
 	const struct hash_secret *secret;
 	struct counters *counters;
 	unsigned n_workers; /* that share the packets */
-	bool is_live;	    /* all memory is made at the start */
+	/* That will come, as far as anybody knows: memory for so many is made at the start. */
+	uint64_t packets_about;
 };
 
 struct dedup;

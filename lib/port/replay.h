@@ -71,6 +71,9 @@ unsigned replay_queue_depth(const struct replay *, unsigned worker); /* packets 
 bool replay_done(const struct replay *);			     /* META_END is on every queue */
 void replay_stop(struct replay *); /* any thread: finish with the packets read so far; META_END follows */
 
+/* How many packets there will be, from the size of the files; what comes through a pipe has none. */
+uint64_t replay_packets_about(const struct replay *);
+
 /* Input files by index (struct packet.input), for positions in place. Valid for indices of packets that were seen. */
 struct replay_input {
 	const char *path, *absolute; /* absolute NULL: cannot be opened again */

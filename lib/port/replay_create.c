@@ -16,6 +16,8 @@
 #include "clock.h"
 #include "replay_priv.h"
 
+enum { PACKET_BYTES_ABOUT = 500 };
+
 /* The ledger's gauge: counted from the stages, not from the counters. */
 static uint64_t
 staged_packets(const void *context)
@@ -214,6 +216,12 @@ replay_destroy(struct replay *r)
 		free((void *)(uintptr_t)r->inputs[i].absolute);
 	free(r->inputs);
 	rte_free(r);
+}
+
+uint64_t
+replay_packets_about(const struct replay *r)
+{
+	return r->bytes / PACKET_BYTES_ABOUT;
 }
 
 uint16_t
