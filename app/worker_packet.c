@@ -19,7 +19,7 @@ COUNTER(processed_bytes, "worker.processed_bytes", "their captured bytes", LEDGE
 COUNTER_LOSS(oversized, "worker.oversized", "packets longer than 65,535 bytes", LEDGER_PACKETS);
 COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session could be had", LEDGER_PACKETS);
 
-enum { PREFETCH_AHEAD = 2, PREFETCH_COPIED_BYTES = 1536, PREFETCH_PARSED_BYTES = 192, DEDUP_PART = 8 };
+enum { PREFETCH_AHEAD = 2, PREFETCH_COPIED_BYTES = 1536, DEDUP_PART = 8 };
 
 /* By the worker that had it from the port. */
 static inline void
@@ -181,12 +181,13 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	return true;
 }
 
-/* What writer_append() is about to copy, or else where a parser begins; the headers are there already. Bytes that
- * nobody reads are not asked for: they would cost a bulk transfer as much as all the rest. */
+/* What writer_append() is about to copy; the headers are there already. What only a parser reads
+ * session_prefetch_parsed() has asked for. Bytes that nobody reads would cost a bulk transfer as much as all the rest.
+ */
 static inline void
-prefetch_bytes(const struct packet *p, uint32_t bytes)
+prefetch_copied(const struct packet *p)
 {
-	uint32_t end = RTE_MIN(p->captured_bytes, bytes);
+	uint32_t end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_COPIED_BYTES);
 
 	for (uint32_t at = RTE_CACHE_LINE_SIZE; at < end; at += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0(p->data + at);
@@ -196,11 +197,12 @@ prefetch_bytes(const struct packet *p, uint32_t bytes)
 static bool
 continue_run(struct worker *w, uint64_t *since)
 {
-	uint32_t bytes = writer_stream_copies(w->stream) ? PREFETCH_COPIED_BYTES : PREFETCH_PARSED_BYTES;
+	/* 0: nobody copies. */
+	unsigned prefetched = writer_stream_copies(w->stream) ? w->burst->n : 0;
 
 	for (; w->next_packet < w->burst->n; w->next_packet++) {
-		if (w->next_packet + PREFETCH_AHEAD < w->burst->n)
-			prefetch_bytes(&w->burst->packet[w->next_packet + PREFETCH_AHEAD], bytes);
+		if (w->next_packet + PREFETCH_AHEAD < prefetched)
+			prefetch_copied(&w->burst->packet[w->next_packet + PREFETCH_AHEAD]);
 		if (unlikely(!process_packet(w, &w->burst->packet[w->next_packet], since)))
 			return false;
 	}

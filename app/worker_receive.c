@@ -33,6 +33,7 @@ prefetch_held(const struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_held; i++) {
 		rte_prefetch0(w->held[i]);
+		rte_prefetch0(&w->held[i]->next); /* for who frees it */
 		rte_prefetch0(rte_mbuf_to_priv(w->held[i]));
 	}
 	for (unsigned i = 0; i < w->n_held; i++)

@@ -379,18 +379,28 @@ session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned
 
 enum { VALUES_END_BYTES = 832 }; /* of a record: what comes then are positions */
 
-/* Parsers will be called for the packet: it has payload that somebody wants and has not said to skip. */
+/* Where parsers begin to read. */
+static inline void
+prefetch_payload(const struct packet *p)
+{
+	rte_prefetch0(p->data + p->payload_offset);
+	rte_prefetch0(p->data + p->payload_offset + RTE_CACHE_LINE_SIZE);
+}
+
+/* Parsers will be called for the packet: it has payload that somebody wants and has not said to skip. NULL: they will
+ * not, or their session has nothing yet. */
 static inline struct attachment *
-parsed_attachment(const struct session_table *t, const struct packet *p, uint32_t handle)
+prefetch_parsed(const struct session_table *t, const struct packet *p, uint32_t handle)
 {
 	const struct session *s = &t->session[handle];
 	struct attachment *att;
 
-	if (handle == 0 || p->payload_bytes == 0 || (s->flags & SESSION_NO_PAYLOAD) != 0)
+	if (p->payload_bytes == 0 || p->hash == 0 || (handle != 0 && (s->flags & SESSION_NO_PAYLOAD) != 0))
 		return NULL;
-	att = session_attachment(t, s);
-	if (att == NULL || RTE_MAX(att->skip[0], att->skip[1]) >= p->payload_bytes)
+	att = handle != 0 ? session_attachment(t, s) : NULL;
+	if (att != NULL && RTE_MAX(att->skip[0], att->skip[1]) >= p->payload_bytes)
 		return NULL;
+	prefetch_payload(p);
 	return att;
 }
 
@@ -408,7 +418,7 @@ session_prefetch_parsed(struct session_table *t, const struct packet *p, unsigne
 	unsigned n_parsed = 0;
 
 	for (unsigned i = 0; i < n && i < BURST_MAX; i++) {
-		struct attachment *att = parsed_attachment(t, &p[i], t->hint[i]);
+		struct attachment *att = prefetch_parsed(t, &p[i], t->hint[i]);
 
 		if (likely(att == NULL))
 			continue;

@@ -95,8 +95,8 @@ struct session_table *session_table_create(const struct session_table_params *);
 void session_table_destroy(struct session_table *); /* accepts NULL; sessions still inside are lost and logged */
 
 void session_prefetch_burst(struct session_table *, const struct packet *, unsigned n);
-/* After it, for the same packets: asks for the records of those that parsers will be called for, so far as can be known
- * before. Returns how many these are; 'slot' is what session_slot() holds for each. */
+/* After it, for the same packets: asks for the payload and the records of those that parsers will be called for, so far
+ * as can be known before. Returns how many have a session already; 'slot' is what session_slot() holds for each. */
 unsigned session_prefetch_parsed(struct session_table *, const struct packet *, unsigned n, void *slot[BURST_MAX]);
 
 /* Sets p->session, p->direction, p->store and p->store_bytes, and p->file and p->position to none. p->session is NULL
