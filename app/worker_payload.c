@@ -55,6 +55,12 @@ facts(void *context, void *session, struct parsing_facts *out)
 }
 
 static void
+save_after(void *context, void *session, uint64_t second)
+{
+	session_save_after(((struct worker_payload *)context)->sessions, session, second);
+}
+
+static void
 name(void *context, void *session, uint64_t *generation, uint32_t *place)
 {
 	struct session_name n = session_name(((struct worker_payload *)context)->sessions, session);
@@ -90,6 +96,7 @@ worker_payload_init(struct worker_payload *w, const struct worker_params *params
 			 .record_close = record_close,
 			 .record_peek = record_peek,
 			 .facts = facts,
+			 .save_after = save_after,
 			 .name = name,
 			 .named = named},
 	};

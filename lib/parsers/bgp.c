@@ -1,6 +1,9 @@
 /* BGP-4 (RFC 4271, 4.1): kinds of messages.
  *
- * Of each chunk only the first message is looked at, and only where one begins there: neighbours send one at a time. */
+ * Of each chunk only the first message is looked at, and only where one begins there: neighbours send one at a time.
+ * Their connections last for months and say little, so a record ends with the first packet that comes long enough after
+ * a message. */
+#include "clock.h"
 #include "parser.h"
 
 #include <rte_common.h>
@@ -16,6 +19,7 @@ enum {
 	BGP_PORT = 179,
 	HEADER_BYTES = 19,
 	MESSAGE_MAX_BYTES = 4096,
+	SAVE_AFTER_S = 10,
 };
 
 #define MARKER "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
@@ -41,6 +45,7 @@ bgp_parse(struct shrike_ctx *ctx, struct cursor in)
 		return SHRIKE_MORE;
 	if (length < HEADER_BYTES || length > MESSAGE_MAX_BYTES || length > size)
 		return SHRIKE_DONE;
+	shrike_save_after(ctx, shrike_time_ns(ctx) / NS_PER_S + SAVE_AFTER_S);
 	if (type < RTE_DIM(type_names) && type_names[type] != NULL)
 		shrike_emit_str(ctx, F_TYPE, type_names[type]);
 	return SHRIKE_MORE;

@@ -106,6 +106,15 @@ shrike_time_ns(const struct shrike_ctx *ctx)
 	return ctx->chunk->time_ns;
 }
 
+void
+shrike_save_after(struct shrike_ctx *ctx, uint64_t second)
+{
+	const struct parsing_host *host = &ctx->parsing->host;
+
+	if (host->save_after != NULL)
+		host->save_after(host->context, ctx->chunk->session, second);
+}
+
 uint64_t
 shrike_first_time_ns(const struct shrike_ctx *ctx)
 {

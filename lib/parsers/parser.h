@@ -109,6 +109,8 @@ uint16_t shrike_port(const struct shrike_ctx *, unsigned side);		 /* 0: source, 
 const uint8_t *shrike_address(const struct shrike_ctx *, unsigned side); /* 16 bytes, IPv4 as v4-mapped; zeroes: none */
 uint64_t shrike_time_ns(const struct shrike_ctx *);			 /* of the packet that brought the bytes */
 uint64_t shrike_first_time_ns(const struct shrike_ctx *); /* of the session's (interval's) first packet */
+/* The session's first packet after this second is the last one of its record; what follows goes into a linked one. */
+void shrike_save_after(struct shrike_ctx *, uint64_t second);
 /* Payload bytes of a direction that came before this chunk, over the session's whole life. */
 uint64_t shrike_bytes_before(const struct shrike_ctx *, unsigned direction);
 

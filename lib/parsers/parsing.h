@@ -60,6 +60,8 @@ struct parsing_host {
 	 * it has ended. */
 	void (*name)(void *context, void *session, uint64_t *generation, uint32_t *place);
 	bool (*named)(void *context, uint64_t generation, uint32_t place, struct parsing_named *out);
+	/* shrike_save_after(). NULL: sessions are saved as they are. */
+	void (*save_after)(void *context, void *session, uint64_t second);
 };
 
 struct parsing;

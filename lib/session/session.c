@@ -660,6 +660,13 @@ session_file(const struct session *s)
 }
 
 void
+session_save_after(struct session_table *t, struct session *s, uint64_t second)
+{
+	session_attach(t, s)->save_after_s = (uint32_t)second;
+	s->flags |= SESSION_SAVE_AFTER;
+}
+
+void
 session_store_at_most(struct session_table *t, struct session *s, uint32_t packets)
 {
 	session_attach(t, s)->store_max = packets;
@@ -734,6 +741,15 @@ datagram(struct session_table *t, struct session *s, const struct packet *p)
 	return session_ready(t, s, p, c);
 }
 
+/* Of a session that has many packets, or one of two flags. */
+static __rte_noinline bool
+is_save_wanted(const struct session_table *t, const struct session *s, const struct packet *p)
+{
+	if ((s->flags & SESSION_WANTS_SAVE) != 0 || (uint32_t)s->packets[0] + s->packets[1] >= t->conf->max_packets)
+		return true;
+	return (int32_t)((uint32_t)seconds_of(p->time_ns) - session_attached(t, s)->save_after_s) > 0;
+}
+
 bool
 session_process(struct session_table *t, struct packet *p)
 {
@@ -752,7 +768,8 @@ session_process(struct session_table *t, struct packet *p)
 	note_position(t, s, p);
 	/* Before the packet's headers are counted: they belong to the next record (RECORD 1.8). */
 	if (unlikely((uint32_t)s->packets[0] + s->packets[1] >= t->conf->max_packets ||
-		     (s->flags & SESSION_WANTS_SAVE) != 0))
+		     (s->flags & (SESSION_WANTS_SAVE | SESSION_SAVE_AFTER)) != 0) &&
+	    is_save_wanted(t, s, p))
 		session_save_mid(t, s, seconds_of(p->time_ns));
 	if (s->packets[direction] <= FIRST_PACKETS)
 		session_first_packet(t, s, p);

@@ -191,6 +191,9 @@ void session_clock_reset(struct session_table *);
  * record says truncated-pcap. */
 void session_store_at_most(struct session_table *, struct session *, uint32_t packets);
 
+/* The session's first packet after this second ends its interval, of which it is the last one: a mid-save. */
+void session_save_after(struct session_table *, struct session *, uint64_t second);
+
 /* The next finished record, or NULL. The caller owns it until it gives it to record_free(). */
 struct record *session_pull(struct session_table *);
 

@@ -54,6 +54,9 @@ enum {
 		TCP_ACK_TIMED | TCP_SYN_VALIDATED | TCP_SYN_ACK_VALIDATED | 3 * TCP_SYN_SEEN_0 | 3 * TCP_SYN_ACK_SEEN_0,
 };
 
+/* Mid-save with the first packet after attachment.save_after_s. (No constant of an enum: those are signed.) */
+#define SESSION_SAVE_AFTER (UINT32_C(1) << 31)
+
 /* struct session.seen */
 enum {
 	SEEN_TTL_0 = 1 << 0,
@@ -152,7 +155,8 @@ struct attachment {
 	uint8_t root_id[16];
 	uint32_t root_file;
 	uint32_t segment_count;
-	uint32_t save_s; /* next mid-save by time, modulo 2^32 */
+	uint32_t save_s;       /* next mid-save by time, modulo 2^32 */
+	uint32_t save_after_s; /* SESSION_SAVE_AFTER, modulo 2^32 */
 	uint32_t store_max;
 	uint64_t active_s;		/* clock second in which a late packet came */
 	uint32_t older, newer;		/* the list of those that hold records: sessions */

@@ -301,7 +301,7 @@ restart_interval(struct session_table *t, struct session *s, uint64_t now_s)
 		s->bytes[i] = 0;
 		att->data_bytes[i] = 0;
 	}
-	s->flags = (s->flags | SESSION_LINKED) & ~(uint32_t)(SESSION_WANTS_SAVE | SESSION_STORE_FAILED);
+	s->flags = (s->flags | SESSION_LINKED) & ~(SESSION_SAVE_AFTER | SESSION_WANTS_SAVE | SESSION_STORE_FAILED);
 	att->save_s = (uint32_t)(now_s + t->conf->tcp_save_timeout_s);
 	if (session_type_of(t, s) == SESSION_TCP)
 		session_tcp_mid_save(t, s);

@@ -257,6 +257,34 @@ TEST(max_packets_saves_before_the_packet_is_looked_at)
 	rig_stop(&r);
 }
 
+TEST(a_save_that_was_asked_for_comes_with_the_first_packet_after_its_second)
+{
+	struct rig r;
+	struct record *rec;
+
+	rig_init(&r);
+	rig_start(&r);
+	TCP(&r, 0, .flags = TCP_S, .seq = 100);
+	session_save_after(r.table, r.packet.session, RIG_START_S + 10);
+	TCP(&r, 10999, .flags = TCP_A, .seq = 101);
+	EXPECT(rig_record(&r) == NULL);
+	TCP(&r, 11000, .flags = TCP_A, .seq = 101);
+	rec = rig_record(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_EQ(rec->n_positions, 3);
+	EXPECT_EQ(rec->summary.tcp_count[TCP_COUNT_ACK], 1);
+	EXPECT(rec->summary.is_linked && !rec->summary.is_final);
+	/* Once. */
+	TCP(&r, 12000, .flags = TCP_A, .seq = 101);
+	EXPECT(rig_record(&r) == NULL);
+	rig_flush(&r);
+	rec = rig_record(&r);
+	REQUIRE(rec != NULL);
+	EXPECT_EQ(rec->summary.tcp_count[TCP_COUNT_ACK], 2);
+	EXPECT(rec->summary.is_final);
+	rig_stop(&r);
+}
+
 TEST(a_mid_save_keeps_linked_values_and_forgets_the_others)
 {
 	struct rig r;
