@@ -194,9 +194,9 @@ TEST(without_the_cookie_the_length_has_to_be_exact)
 
 TEST(the_first_datagram_that_is_no_message_ends_it)
 {
-	static const char *const others[] = {"nineteen bytes of it", "\0\1\0\1" COOKIE TRANSACTION,
-					     "\x80\x60\0\1"
-					     "0123456789abcdef"};
+	static const char *const others[] = {"nineteen bytes of it", ("\0\1\0\1" COOKIE TRANSACTION),
+					     ("\x80\x60\0\1"
+					      "0123456789abcdef")};
 	static const size_t sizes[] = {19, 20, 20};
 
 	for (unsigned i = 0; i < 3; i++) {
