@@ -72,11 +72,11 @@ TEST(files_that_are_copied_are_named)
 	server(h, CONNECT("\0", "") OKAY);
 	client(h, WRITE("\x0a", "STAT\x02\0\0\0/a"));
 	client(h, WRITE("\x2a", "SEND\x06\0\0\0/b,644DATA\x04\0\0\0DENTDONE\x01\0\0\0QUIT\x09\0\0\0"));
-	server(h, WRITE("\x13", "XXXX\x09\0\0\0FAIL\x03\0\0\0bad"));
+	server(h, WRITE("\x1d", "XXXX\x09\0\0\0FAIL\x03\0\0\0badLIST\x02\0\0\0/c"));
 	server(h, WRITE("\x0c", "RECV\x05\0\0\0/out")); /* longer than there is */
 	EXPECT_FIELD(h, "tags", "adb:sync");
-	EXPECT_FIELD(h, "adb.sync.operation", "STAT,SEND,DATA,DONE,QUIT,FAIL,RECV");
-	EXPECT_FIELD(h, "adb.sync.path", "/a,/b");
+	EXPECT_FIELD(h, "adb.sync.operation", "STAT,SEND,DATA,DONE,QUIT,FAIL,LIST,RECV");
+	EXPECT_FIELD(h, "adb.sync.path", "/a,/b,/c");
 	harness_every_truncation(h);
 	harness_every_split(h, 24, NULL);
 	harness_destroy(h);

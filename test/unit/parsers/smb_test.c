@@ -314,9 +314,12 @@ TEST(other_first_bytes_are_not_smb)
 TEST(short_messages_are_passed_over)
 {
 	struct harness *h = harness_create();
+	uint64_t memory_bytes;
 
 	client_sends(h, NEGOTIATE_1);
+	memory_bytes = harness_memory_bytes(h);
 	client(h, "\0\0\0\x05\xffSMB\x75\0\0\0\0\0\0\0\x21\xfeSMB.............................");
+	EXPECT_EQ(harness_memory_bytes(h), memory_bytes); /* they do not wait for a header */
 	client_sends(h, TREE_CONNECT_2("\x48", "\x04"));
 	EXPECT_FIELD(h, "smb.share", "\\s");
 	harness_destroy(h);
