@@ -82,6 +82,27 @@ ber_next(struct cursor *c, struct ber_element *e)
 	return true;
 }
 
+enum ber_header
+ber_header(struct cursor *c, uint8_t *identifier, uint32_t *bytes)
+{
+	uint8_t first;
+	unsigned n;
+
+	*identifier = cursor_u8(c);
+	if ((*identifier & TAG_MASK) == TAG_LONG)
+		return BER_HEADER_BAD;
+	first = cursor_u8(c);
+	n = first & (LENGTH_LONG - 1);
+	*bytes = first;
+	if ((first & LENGTH_LONG) != 0) {
+		if (n == 0 || n > LENGTH_BYTES_MAX)
+			return BER_HEADER_BAD;
+		for (*bytes = 0; n > 0; n--)
+			*bytes = *bytes << 8 | cursor_u8(c);
+	}
+	return cursor_bad(c) ? BER_HEADER_MORE : BER_HEADER_OK;
+}
+
 unsigned
 ber_sequence(struct cursor c, bool unwrap, struct ber_element *out, unsigned max)
 {

@@ -50,4 +50,9 @@ size_t ber_oid_text(struct cursor oid, char *out, size_t size);
 /* Seconds since 1970 of UTCTime or GeneralizedTime; negative results are 0 and set *pre_epoch. False: malformed. */
 bool ber_time(const struct ber_element *, uint64_t *seconds, bool *pre_epoch);
 
+/* Identifier and length of an element whose bytes may still come: streams are cut into messages with it. Only what such
+ * messages have: an identifier of one byte, a definite length of up to four. */
+enum ber_header { BER_HEADER_OK, BER_HEADER_MORE, BER_HEADER_BAD };
+enum ber_header ber_header(struct cursor *c, uint8_t *identifier, uint32_t *length);
+
 #endif

@@ -240,3 +240,37 @@ TEST(every_truncation_stays_within_its_bytes)
 		test_guard_free(bytes, n);
 	}
 }
+
+TEST(headers_of_elements_that_may_still_come)
+{
+	static const struct {
+		const char *bytes;
+		size_t size;
+		enum ber_header header;
+		uint32_t length, left;
+	} cases[] = {
+		{"", 0, BER_HEADER_MORE, 0, 0},
+		{"\x60", 1, BER_HEADER_MORE, 0, 0},
+		{"\x60\x7f", 2, BER_HEADER_OK, 127, 0},
+		{"\x60\x02x", 3, BER_HEADER_OK, 2, 1},
+		{"\x60\x82\x01", 3, BER_HEADER_MORE, 0, 0},
+		{"\x60\x82\x01\x02", 4, BER_HEADER_OK, 258, 0},
+		{"\x60\x84\xff\xff\xff\xff", 6, BER_HEADER_OK, UINT32_MAX, 0},
+		{"\x60\x80", 2, BER_HEADER_BAD, 0, 0},
+		{"\x60\x85", 2, BER_HEADER_BAD, 0, 0},
+		{"\x7f", 1, BER_HEADER_BAD, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cursor c = cursor_make(cases[i].bytes, cases[i].size);
+		uint8_t identifier;
+		uint32_t length;
+
+		EXPECT_EQ(ber_header(&c, &identifier, &length), cases[i].header);
+		if (cases[i].header != BER_HEADER_OK)
+			continue;
+		EXPECT_EQ(identifier, 0x60);
+		EXPECT_EQ(length, cases[i].length);
+		EXPECT_EQ(cursor_left(&c), cases[i].left);
+	}
+}
