@@ -88,6 +88,12 @@ shrike_ip_protocol(const struct shrike_ctx *ctx)
 	return context_facts(ctx)->ip_protocol;
 }
 
+uint32_t
+shrike_sctp_protocol(const struct shrike_ctx *ctx)
+{
+	return ctx->chunk->sctp_protocol;
+}
+
 uint16_t
 shrike_port(const struct shrike_ctx *ctx, unsigned side)
 {

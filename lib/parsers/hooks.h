@@ -11,6 +11,8 @@
  *   "tls.server_hello"   tls        ServerHello body, the same                -               1: well formed
  *   "dtls.server_hello"  dtls       ServerHello body of DTLS; nobody listens
  *                                   but plugins
+ *   "mtp3.user"          tcap       user data of an SS7 message                struct shrike_mtp3_user     0
+ *   "tcap.message"       camel      a TCAP message                            struct shrike_tcap_message  0
  *   "http.target"        http       request target or :path, as sent: gives   -               0
  *                                   http.path, keys and values of the query,
  *                                   protocols known by their path
@@ -29,6 +31,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum shrike_http_event { SHRIKE_HTTP_BEGIN, SHRIKE_HTTP_HEADERS_COMPLETE, SHRIKE_HTTP_COMPLETE, SHRIKE_HTTP_BODY };
 
@@ -50,6 +53,17 @@ struct shrike_http_header {
 	bool is_request;
 	const char *name, *lower_name; /* of name_bytes */
 	size_t name_bytes;
+};
+
+struct shrike_mtp3_user {
+	uint8_t service; /* service indicator (ITU-T Q.704, 14.2.1): whose data this is */
+	bool wants_more; /* set by the one whose it is */
+};
+
+struct shrike_tcap_message {
+	const uint8_t *context; /* application context of the dialogue, an OID in BER; of context_bytes */
+	size_t context_bytes;
+	bool is_bad; /* set by the one whose context it is */
 };
 
 #endif

@@ -105,7 +105,8 @@ unsigned shrike_variant(const struct shrike_ctx *);   /* of the rule that matche
 unsigned shrike_direction(const struct shrike_ctx *); /* 0: these bytes come from the session's source */
 enum shrike_transport shrike_transport(const struct shrike_ctx *);
 uint8_t shrike_ip_protocol(const struct shrike_ctx *);
-uint16_t shrike_port(const struct shrike_ctx *, unsigned side);		 /* 0: source, 1: destination */
+uint32_t shrike_sctp_protocol(const struct shrike_ctx *);	/* payload protocol of an SCTP message; else 0 */
+uint16_t shrike_port(const struct shrike_ctx *, unsigned side); /* 0: source, 1: destination */
 const uint8_t *shrike_address(const struct shrike_ctx *, unsigned side); /* 16 bytes, IPv4 as v4-mapped; zeroes: none */
 uint64_t shrike_time_ns(const struct shrike_ctx *);			 /* of the packet that brought the bytes */
 uint64_t shrike_first_time_ns(const struct shrike_ctx *); /* of the session's (interval's) first packet */

@@ -90,7 +90,7 @@ struct parsing_chunk {
 	uint8_t direction;
 	uint8_t transport;	/* enum shrike_transport; 0: a session of 'protocol' */
 	uint8_t protocol;	/* packet_protocol() id, for rules with 'session' */
-	uint32_t sctp_protocol; /* payload protocol of an SCTP message, for rules to come */
+	uint32_t sctp_protocol; /* payload protocol of an SCTP message */
 };
 
 /* Asks for what parsing_feed() will need of sessions with these slots (*parsing_chunk.slot; NULL: nothing). */

@@ -40,6 +40,7 @@ void harness_time(struct harness *, uint64_t first_ns);
 bool harness_tcp(struct harness *, unsigned direction, const void *, size_t);
 bool harness_udp(struct harness *, unsigned direction, const void *, size_t);
 bool harness_sctp(struct harness *, unsigned direction, const void *, size_t);
+void harness_sctp_protocol(struct harness *, uint32_t); /* payload protocol of SCTP messages from here on; first: 0 */
 /* A packet of a session of this packet protocol: "dhcp", "icmp", "arp". */
 bool harness_session(struct harness *, const char *protocol, unsigned direction, const void *, size_t);
 #define HARNESS_TEXT(text) (text), (sizeof(text) - 1)

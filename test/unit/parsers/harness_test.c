@@ -20,7 +20,7 @@ enum {
 
 struct fed_chunk {
 	uint8_t transport, protocol, direction;
-	uint32_t missing;
+	uint32_t missing, sctp_protocol;
 	size_t size;
 	uint8_t *bytes;
 };
@@ -39,6 +39,7 @@ struct harness {
 	bool is_live, was_saved, was_final;
 	uint64_t now_ns;
 	struct record *record;
+	uint32_t sctp_protocol;
 	struct fed_chunk *chunk; /* all that was fed */
 	unsigned n_chunks, capacity;
 };
@@ -323,7 +324,8 @@ feed(struct harness *h, const struct fed_chunk *c)
 				       .missing = c->missing,
 				       .direction = c->direction,
 				       .transport = c->transport,
-				       .protocol = c->protocol};
+				       .protocol = c->protocol,
+				       .sctp_protocol = c->sctp_protocol};
 	h->is_live = parsing_feed(h->parsing, &chunk);
 	if (!h->is_live)
 		EXPECT(h->slot == NULL);
@@ -368,10 +370,19 @@ harness_udp(struct harness *h, unsigned direction, const void *bytes, size_t siz
 	return feed_new(h, (struct fed_chunk){SHRIKE_UDP, .direction = (uint8_t)direction, .size = size}, bytes);
 }
 
+void
+harness_sctp_protocol(struct harness *h, uint32_t protocol)
+{
+	h->sctp_protocol = protocol;
+}
+
 bool
 harness_sctp(struct harness *h, unsigned direction, const void *bytes, size_t size)
 {
-	return feed_new(h, (struct fed_chunk){SHRIKE_SCTP, .direction = (uint8_t)direction, .size = size}, bytes);
+	return feed_new(h,
+			(struct fed_chunk){SHRIKE_SCTP, .direction = (uint8_t)direction,
+					   .sctp_protocol = h->sctp_protocol, .size = size},
+			bytes);
 }
 
 bool
