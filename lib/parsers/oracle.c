@@ -11,7 +11,7 @@ static const struct field oracle_fields[N_FIELDS] = {
 	[F_USER] = {"oracle.user", "oracle.user", "oracle", "lotermfield", FIELD_STR, FIELD_LINKED, "User",
 		    "User of the client's machine", "category=user"},
 	[F_HOST] = {"oracle.host", "oracle.host", "oracle", "lotermfield", FIELD_STR, FIELD_LINKED, "Oracle Host",
-		    "Name of the client's machine", "aliases=[\"host.oracle\"]; category=host"},
+		    "Name of the client's machine", "category=host; aliases=[\"host.oracle\"]"},
 	[F_HOST_TOKENS] = {"oracle.hostTokens", "oracle.host.tokens", "oracle", "lotextfield", FIELD_STR, FIELD_FAKE,
 			   "Hostname Tokens", "Words of the name", "aliases=[\"host.oracle.tokens\"]"},
 	[F_SERVICE] = {"oracle.service", "oracle.service", "oracle", "lotermfield", FIELD_STR, FIELD_LINKED, "Service",
