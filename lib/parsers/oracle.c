@@ -1,7 +1,7 @@
 /* Oracle Net (TNS): who connects from where to which service.
  *
- * Read is the client's first packet (type 1, connect) when it is whole in one chunk: a header, then connect data as
- * text, "(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=...)(CID=(HOST=...)(USER=...)))...)". There is no public standard. */
+ * Read is the client's first packet (type 1, connect): a header, then connect data as text,
+ * "(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=...)(CID=(HOST=...)(USER=...)))...)". There is no public standard. */
 #include "parser.h"
 #include "text.h"
 
@@ -20,7 +20,8 @@ static const struct field oracle_fields[N_FIELDS] = {
 
 enum {
 	CONNECT_MIN_BYTES = 28,
-	DATA_PLACE = 24, /* of the size of the connect data, and of where they begin */
+	CONNECT_MAX_BYTES = 8192, /* where it is in several segments */
+	DATA_PLACE = 24,	  /* of the size of the connect data, and of where they begin */
 };
 
 static const struct {
@@ -61,12 +62,32 @@ emit_value(struct shrike_ctx *ctx, unsigned field, const char *key, struct curso
 		shrike_emit_lower(ctx, field, value.p, cursor_left(&value));
 }
 
+struct oracle_state {
+	struct shrike_buffer buffer;
+};
+
+/* It lies in several segments, and more of it has to come. */
+static bool
+is_begun(struct cursor in)
+{
+	size_t size = cursor_left(&in), length = cursor_be16(&in);
+
+	return length >= CONNECT_MIN_BYTES && length <= CONNECT_MAX_BYTES && size < length;
+}
+
 static enum shrike_verdict
 oracle_parse(struct shrike_ctx *ctx, struct cursor in)
 {
+	struct oracle_state *state = shrike_state(ctx);
 	struct cursor data;
 
-	if (shrike_direction(ctx) != 0 || !read_connect(in, &data))
+	if (shrike_direction(ctx) != 0 || !shrike_join(ctx, &state->buffer, in, CONNECT_MAX_BYTES, &in))
+		return SHRIKE_NOT_MINE;
+	if (is_begun(in)) {
+		shrike_keep(ctx, &state->buffer, in);
+		return SHRIKE_MORE;
+	}
+	if (!read_connect(in, &data))
 		return SHRIKE_NOT_MINE;
 	shrike_add_protocol(ctx, "oracle");
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -84,6 +105,7 @@ static const struct shrike_parser oracle = {
 		},
 	.fields = oracle_fields,
 	.n_fields = N_FIELDS,
+	.state_bytes = sizeof(struct oracle_state),
 	.parse = oracle_parse,
 };
 SHRIKE_PARSER(oracle);

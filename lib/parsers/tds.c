@@ -38,7 +38,7 @@ enum variant { VARIANT_7, VARIANT_4_5 };
 static const uint16_t first_bytes_min[] = {[VARIANT_7] = 50, [VARIANT_4_5] = 512};
 
 struct tds {
-	bool is_tds;
+	bool is_begun, is_tds;
 	uint8_t variant; /* of enum variant */
 	struct shrike_buffer buffer[2];
 };
@@ -138,11 +138,38 @@ login_user(struct shrike_ctx *ctx, struct cursor record)
 
 /* ---- Both */
 
+/* The first packet is too short to be told, but by its own length it is long enough: more segments have to come. */
 static bool
-is_tds(struct shrike_ctx *ctx, struct cursor in)
+has_begun(const struct tds *state, struct cursor in)
 {
-	return shrike_direction(ctx) == 0 && cursor_left(&in) >= first_bytes_min[shrike_variant(ctx)] &&
-	       !shrike_has_protocol(ctx, "tds");
+	size_t size = cursor_left(&in);
+
+	cursor_skip(&in, LENGTH_OFFSET);
+	return size < LENGTH_OFFSET + 2 || cursor_be16(&in) >= first_bytes_min[state->variant];
+}
+
+/* SHRIKE_DONE: go on, it is TDS. */
+static enum shrike_verdict
+judge(struct shrike_ctx *ctx, struct tds *state, struct cursor in)
+{
+	struct cursor joined;
+
+	if (!state->is_begun) {
+		if (shrike_direction(ctx) != 0 || shrike_has_protocol(ctx, "tds"))
+			return SHRIKE_NOT_MINE;
+		*state = (struct tds){.is_begun = true, .variant = (uint8_t)shrike_variant(ctx)};
+	}
+	if (shrike_direction(ctx) != 0)
+		return SHRIKE_MORE;
+	if (state->buffer[0].used + cursor_left(&in) >= first_bytes_min[state->variant]) {
+		state->is_tds = true;
+		shrike_add_protocol(ctx, "tds");
+		return SHRIKE_DONE;
+	}
+	if (!shrike_join(ctx, &state->buffer[0], in, PACKET_MAX_BYTES, &joined) || !has_begun(state, joined))
+		return SHRIKE_NOT_MINE;
+	shrike_keep(ctx, &state->buffer[0], joined);
+	return SHRIKE_MORE;
 }
 
 static enum shrike_verdict
@@ -161,10 +188,10 @@ tds_parse(struct shrike_ctx *ctx, struct cursor in)
 	struct cursor joined;
 
 	if (!state->is_tds) {
-		if (!is_tds(ctx, in))
-			return SHRIKE_NOT_MINE;
-		*state = (struct tds){.is_tds = true, .variant = (uint8_t)shrike_variant(ctx)};
-		shrike_add_protocol(ctx, "tds");
+		enum shrike_verdict verdict = judge(ctx, state, in);
+
+		if (verdict != SHRIKE_DONE)
+			return verdict;
 	}
 	if (state->variant == VARIANT_4_5 && direction == 1)
 		return SHRIKE_MORE;

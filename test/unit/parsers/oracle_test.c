@@ -36,6 +36,32 @@ TEST(who_connects_to_which_service_is_recorded)
 	harness_destroy(h);
 }
 
+TEST(a_connect_packet_in_pieces_is_one)
+{
+	size_t size = connect_packet(data, 58);
+
+	for (size_t first = 8; first < size; first += 7) {
+		struct harness *h = harness_create();
+
+		EXPECT(harness_tcp(h, 0, packet, first));
+		EXPECT_NO_FIELD(h, "protocol");
+		harness_tcp(h, 0, packet + first, size - first);
+		EXPECT_FIELD(h, "oracle.service", "sales.example");
+		harness_destroy(h);
+	}
+}
+
+TEST(what_goes_on_behind_its_end_is_no_connect_packet)
+{
+	struct harness *h = harness_create();
+	size_t size = connect_packet(data, 58);
+
+	EXPECT(harness_tcp(h, 0, packet, size - 1));
+	harness_tcp(h, 0, packet + size - 1, 2);
+	EXPECT_NO_FIELD(h, "protocol");
+	harness_destroy(h);
+}
+
 TEST(only_whole_values_with_keys_in_capitals_are_found)
 {
 	struct harness *h = harness_create();
