@@ -97,7 +97,8 @@ struct datagram {
 	uint8_t version;
 	uint8_t next_header; /* IPv6: of the first fragment */
 	bool differs;
-	uint32_t block[BLOCKS_MAX];
+	uint32_t blocks;	    /* a bit for each block that it has */
+	uint32_t block[BLOCKS_MAX]; /* defined where that bit is set */
 };
 
 struct fragments {
@@ -178,14 +179,25 @@ remove_datagram(struct fragments *f, uint32_t handle, unsigned counter)
 	f->counters->value[counter] += d->fragments;
 	f->held -= d->fragments;
 	unlink_datagram(f, handle);
-	for (uint32_t at = 0; at < d->end; at += BLOCK_BYTES)
-		if (d->block[at / BLOCK_BYTES] != 0)
-			pool_put(f->blocks, d->block[at / BLOCK_BYTES]);
+	for (uint32_t left = d->blocks; left != 0; left &= left - 1)
+		pool_put(f->blocks, d->block[__builtin_ctz(left)]);
 	pool_put(f->datagrams, handle);
 }
 
+/* What the block says it has, and the bytes before 'end': those of a flood's fragments are in one place. */
+static void
+prefetch_block(const struct fragments *f, uint32_t handle, uint32_t end)
+{
+	const struct block *b = pool_at(f->blocks, handle);
+	const uint8_t *bytes = &b->bytes[(end - 1) % BLOCK_BYTES];
+
+	rte_prefetch0(b);
+	rte_prefetch0(bytes);
+	rte_prefetch0(bytes - RTE_CACHE_LINE_SIZE);
+}
+
 /* Whose turn comes with the next fragments of a flood: a datagram that nobody has looked at since it came, somewhere in
- * 20 MB. It is asked for two removals ahead; with the first of these its bucket and its last block can be. */
+ * 20 MB. It is asked for two removals ahead; with the first of these its bucket and a block can be. */
 static void
 prefetch_oldest(const struct fragments *f)
 {
@@ -194,8 +206,8 @@ prefetch_oldest(const struct fragments *f)
 	if (f->oldest == 0)
 		return;
 	rte_prefetch0(bucket_of(f, &d->key));
-	if (d->end > 0)
-		rte_prefetch0(pool_at(f->blocks, d->block[(d->end - 1) / BLOCK_BYTES]));
+	if (d->blocks != 0)
+		prefetch_block(f, d->block[__builtin_ctz(d->blocks)], d->end);
 	if (d->newer == 0)
 		return;
 	for (size_t at = 0; at < sizeof(*d); at += RTE_CACHE_LINE_SIZE)
@@ -214,8 +226,12 @@ add_datagram(struct fragments *f, const struct fragment *in, uint64_t time_ns)
 	}
 	handle = pool_get(f->datagrams);
 	d = datagram_at(f, handle);
-	*d = (struct datagram){
-		.key = in->key, .version = in->version, .first_ns = time_ns, .chain = *link, .older = f->newest};
+	memset(d, 0, offsetof(struct datagram, block));
+	d->key = in->key;
+	d->version = in->version;
+	d->first_ns = time_ns;
+	d->chain = *link;
+	d->older = f->newest;
 	*link = handle;
 	if (f->newest != 0)
 		datagram_at(f, f->newest)->newer = handle;
@@ -282,11 +298,12 @@ make_blocks(struct fragments *f, uint32_t handle, uint32_t offset, uint32_t end)
 	struct datagram *d = datagram_at(f, handle);
 
 	for (uint32_t i = offset / BLOCK_BYTES; i <= (end - 1) / BLOCK_BYTES; i++) {
-		if (d->block[i] != 0)
+		if ((d->blocks >> i & 1) != 0)
 			continue;
 		while (unlikely(pool_room(f->blocks) == 0))
 			remove_datagram(f, f->oldest != handle ? f->oldest : d->newer, COUNTER_INDEX(pushed_out));
 		d->block[i] = pool_get(f->blocks);
+		d->blocks |= 1u << i;
 		memset(((struct block *)pool_at(f->blocks, d->block[i]))->present, 0,
 		       sizeof(((struct block *)NULL)->present));
 	}
