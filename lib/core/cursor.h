@@ -130,6 +130,14 @@ cursor_le16(struct cursor *c)
 }
 
 static inline uint32_t
+cursor_be24(struct cursor *c)
+{
+	const uint8_t *p = cursor_take(c, 3);
+
+	return p != NULL ? (uint32_t)p[0] << 16 | read_be16(&p[1]) : 0;
+}
+
+static inline uint32_t
 cursor_be32(struct cursor *c)
 {
 	const uint8_t *p = cursor_take(c, 4);

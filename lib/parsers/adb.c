@@ -102,15 +102,6 @@ struct header {
 
 /* ---- Texts */
 
-static bool
-starts(struct cursor text, const char *prefix)
-{
-	size_t size = strlen(prefix);
-	const uint8_t *bytes = cursor_take(&text, size);
-
-	return bytes != NULL && memcmp(bytes, prefix, size) == 0;
-}
-
 /* How many bytes come before the first 'a' or 'b'; all of them when there is none. */
 static size_t
 span(const struct cursor *text, char a, char b)
@@ -143,13 +134,13 @@ static void
 forward(struct shrike_ctx *ctx, struct cursor text)
 {
 	struct cursor local;
-	bool is_reverse = starts(text, "reverse:");
+	bool is_reverse = text_starts(&text, "reverse:");
 	size_t size;
 
 	shrike_emit_str(ctx, F_DIRECTION, is_reverse ? "reverse" : "forward");
 	if (is_reverse)
 		cursor_skip(&text, sizeof("reverse:") - 1);
-	if (!starts(text, "forward:"))
+	if (!text_starts(&text, "forward:"))
 		return;
 	cursor_skip(&text, sizeof("forward:") - 1);
 	size = span(&text, ';', ';');
@@ -197,7 +188,7 @@ is_shell_v2(struct cursor text)
 	static const char *const prefixes[] = {"shell,v2:", "shell,v2,", "shell,V2:", "shell,V2,"};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (starts(text, prefixes[i]))
+		if (text_starts(&text, prefixes[i]))
 			return true;
 	return false;
 }
@@ -206,13 +197,13 @@ static void
 stream_open(struct shrike_ctx *ctx, struct adb *s, struct cursor text)
 {
 	text = to_nul(text, SERVICE_TEXT_MAX_BYTES);
-	if (starts(text, "sync:")) {
+	if (text_starts(&text, "sync:")) {
 		s->is_sync = true;
 		shrike_add_tag(ctx, "adb:sync");
 	} else if (is_shell_v2(text)) {
 		s->is_shell = true;
 		shrike_add_tag(ctx, "adb:shell-v2");
-	} else if (starts(text, "forward:") || starts(text, "reverse:")) {
+	} else if (text_starts(&text, "forward:") || text_starts(&text, "reverse:")) {
 		forward(ctx, text);
 	}
 	service(ctx, text, ':', ',');
@@ -423,9 +414,9 @@ request(struct shrike_ctx *ctx, struct cursor text)
 	text = to_nul(text, SERVICE_TEXT_MAX_BYTES);
 	service(ctx, text, ':', ':');
 	from = text;
-	if (starts(from, "host:"))
+	if (text_starts(&from, "host:"))
 		cursor_skip(&from, sizeof("host:") - 1);
-	if (!starts(from, "forward:") && !starts(from, "reverse:"))
+	if (!text_starts(&from, "forward:") && !text_starts(&from, "reverse:"))
 		return;
 	place = text_find(text.p, cursor_left(&text), "forward:");
 	if (place < 0)

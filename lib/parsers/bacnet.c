@@ -180,13 +180,6 @@ emit_first_name(struct shrike_ctx *ctx, struct cursor in)
 	}
 }
 
-static void
-emit_service(struct shrike_ctx *ctx, uint8_t service, const char *const *names, size_t n)
-{
-	if (service < n)
-		shrike_emit_str(ctx, F_SERVICE, names[service]);
-}
-
 /* Invoke id, place of the segment, service. */
 static uint8_t
 invoked_service(struct cursor *in, uint8_t flags)
@@ -210,13 +203,13 @@ take_apdu(struct shrike_ctx *ctx, struct cursor in)
 		cursor_skip(&in, 1); /* how many segments it takes */
 		service = invoked_service(&in, first);
 		if (!cursor_bad(&in))
-			emit_service(ctx, service, confirmed_names, RTE_DIM(confirmed_names));
+			SHRIKE_EMIT_NAME(ctx, F_SERVICE, confirmed_names, service);
 		break;
 	case UNCONFIRMED_REQUEST:
 		service = cursor_u8(&in);
 		if (cursor_bad(&in))
 			break;
-		emit_service(ctx, service, unconfirmed_names, RTE_DIM(unconfirmed_names));
+		SHRIKE_EMIT_NAME(ctx, F_SERVICE, unconfirmed_names, service);
 		if (service == I_AM || service == I_HAVE || service == WHO_HAS)
 			emit_first_name(ctx, in);
 		break;

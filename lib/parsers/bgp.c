@@ -6,8 +6,6 @@
 #include "clock.h"
 #include "parser.h"
 
-#include <rte_common.h>
-
 enum { F_TYPE, N_FIELDS };
 
 static const struct field bgp_fields[N_FIELDS] = {
@@ -46,8 +44,7 @@ bgp_parse(struct shrike_ctx *ctx, struct cursor in)
 	if (length < HEADER_BYTES || length > MESSAGE_MAX_BYTES || length > size)
 		return SHRIKE_DONE;
 	shrike_save_after(ctx, shrike_time_ns(ctx) / NS_PER_S + SAVE_AFTER_S);
-	if (type < RTE_DIM(type_names) && type_names[type] != NULL)
-		shrike_emit_str(ctx, F_TYPE, type_names[type]);
+	SHRIKE_EMIT_NAME(ctx, F_TYPE, type_names, type);
 	return SHRIKE_MORE;
 }
 

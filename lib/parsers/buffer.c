@@ -71,6 +71,13 @@ shrike_join(struct shrike_ctx *ctx, struct shrike_buffer *b, struct cursor in, u
 	return true;
 }
 
+bool
+shrike_join_within(struct shrike_ctx *ctx, struct shrike_buffer *b, struct cursor in, uint32_t max,
+		   struct cursor *joined)
+{
+	return shrike_join(ctx, b, in, max, joined) && cursor_left(joined) <= max;
+}
+
 void
 shrike_skip_next(struct shrike_buffer *b, uint64_t n)
 {

@@ -206,8 +206,7 @@ operation(struct shrike_ctx *ctx, unsigned code)
 {
 	shrike_add_protocol(ctx, "camel");
 	shrike_emit_int(ctx, F_TCAP_OPERATION, code);
-	if (code < RTE_DIM(operation_names) && operation_names[code] != NULL)
-		shrike_emit_str(ctx, F_OPERATION, operation_names[code]);
+	SHRIKE_EMIT_NAME(ctx, F_OPERATION, operation_names, code);
 }
 
 /* The first number is that of the invocation, further ones are operations, of which an argument follows. */

@@ -278,9 +278,8 @@ certs_list(struct shrike_ctx *ctx, struct cursor in, void *argument)
 	recall(ctx, local);
 	n_old = local->n;
 	while (cursor_left(&in) > 3) {
-		uint32_t size = (uint32_t)cursor_u8(&in) << 16;
+		uint32_t size = cursor_be24(&in);
 
-		size |= cursor_be16(&in);
 		if (size > cursor_left(&in) || !collect(ctx, local, cursor_sub(&in, size)))
 			break;
 		n++;

@@ -161,6 +161,13 @@ shrike_emit_double(struct shrike_ctx *ctx, unsigned field, double value)
 }
 
 void
+shrike_emit_name(struct shrike_ctx *ctx, unsigned field, const char *const *names, size_t n_names, uint64_t code)
+{
+	if (code < n_names && names[code] != NULL)
+		shrike_emit_str(ctx, field, names[code]);
+}
+
+void
 shrike_emit_bytes(struct shrike_ctx *ctx, unsigned field, const void *text, size_t size)
 {
 	field_id id = field_of(ctx, field);

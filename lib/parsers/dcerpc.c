@@ -195,8 +195,7 @@ authentication(struct shrike_ctx *ctx, const struct pdu *pdu)
 static void
 take_pdu(struct shrike_ctx *ctx, const struct pdu *pdu)
 {
-	if (pdu->type < RTE_DIM(type_names) && type_names[pdu->type] != NULL)
-		shrike_emit_str(ctx, F_TYPE, type_names[pdu->type]);
+	SHRIKE_EMIT_NAME(ctx, F_TYPE, type_names, pdu->type);
 	switch (pdu->type) {
 	case TYPE_BIND:
 	case TYPE_ALTER_CONTEXT:
@@ -262,8 +261,7 @@ dcerpc_parse(struct shrike_ctx *ctx, struct cursor in)
 		state->is_dcerpc = true;
 		shrike_add_protocol(ctx, "dcerpc");
 	}
-	if (cursor_left(&in) > FRAGMENT_MAX_BYTES || !shrike_join(ctx, buffer, in, FRAGMENT_MAX_BYTES, &joined) ||
-	    !take_pdus(ctx, &joined))
+	if (!shrike_join_within(ctx, buffer, in, FRAGMENT_MAX_BYTES, &joined) || !take_pdus(ctx, &joined))
 		return SHRIKE_DONE;
 	shrike_keep(ctx, buffer, joined);
 	return SHRIKE_MORE;

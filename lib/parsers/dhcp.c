@@ -7,8 +7,6 @@
 #include "parser.h"
 #include "text.h"
 
-#include <rte_common.h>
-
 enum { F_TYPE, F_HOST, F_HOST_TOKENS, F_MAC, F_OUI, F_ID, F_CLASS, F_REQUEST_IP, N_FIELDS };
 
 static const struct field dhcp_fields[N_FIELDS] = {
@@ -96,13 +94,6 @@ static const char *const v6_types[] = {
 };
 
 static void
-emit_type(struct shrike_ctx *ctx, uint8_t type, const char *const *names, size_t n_names)
-{
-	if (type < n_names && names[type] != NULL)
-		shrike_emit_str(ctx, F_TYPE, names[type]);
-}
-
-static void
 emit_host(struct shrike_ctx *ctx, struct cursor name)
 {
 	size_t size = cursor_left(&name);
@@ -144,7 +135,7 @@ take_v4_option(struct shrike_ctx *ctx, uint8_t code, struct cursor option)
 		break;
 	case OPTION_MESSAGE_TYPE:
 		if (cursor_left(&option) == 1)
-			emit_type(ctx, cursor_u8(&option), v4_types, RTE_DIM(v4_types));
+			SHRIKE_EMIT_NAME(ctx, F_TYPE, v4_types, cursor_u8(&option));
 		break;
 	case OPTION_CLASS:
 		shrike_emit_rest(ctx, F_CLASS, &option);
@@ -205,7 +196,7 @@ parse_v6(struct shrike_ctx *ctx, struct cursor in)
 	const uint8_t *id;
 
 	shrike_add_protocol(ctx, "dhcpv6");
-	emit_type(ctx, type, v6_types, RTE_DIM(v6_types));
+	SHRIKE_EMIT_NAME(ctx, F_TYPE, v6_types, type);
 	if (type == V6_RELAY_FORWARD || type == V6_RELAY_REPLY) {
 		cursor_skip(&in, V6_RELAY_HEAD_BYTES);
 	} else {

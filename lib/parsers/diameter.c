@@ -141,21 +141,13 @@ struct diameter {
 
 enum read { READ_OK, READ_MORE, READ_BAD };
 
-static uint32_t
-be24(struct cursor *c)
-{
-	uint32_t high = cursor_u8(c);
-
-	return high << 16 | cursor_be16(c);
-}
-
 static bool
 read_header(struct cursor *in, struct header *h)
 {
 	h->version = cursor_u8(in);
-	h->length = be24(in);
+	h->length = cursor_be24(in);
 	h->flags = cursor_u8(in);
-	h->command = be24(in);
+	h->command = cursor_be24(in);
 	h->application = cursor_be32(in);
 	cursor_skip(in, IDENTIFIER_BYTES);
 	return !cursor_bad(in);
@@ -215,7 +207,7 @@ take_avps(struct shrike_ctx *ctx, struct cursor in)
 		uint8_t flags = cursor_u8(&in);
 		struct cursor data;
 
-		length = be24(&in);
+		length = cursor_be24(&in);
 		if ((flags & AVP_FLAG_VENDOR) != 0) {
 			cursor_skip(&in, AVP_VENDOR_BYTES);
 			head += AVP_VENDOR_BYTES;
@@ -267,7 +259,7 @@ take_stream(struct shrike_ctx *ctx, struct shrike_buffer *buffer, struct cursor 
 	struct cursor joined;
 	enum read read;
 
-	if (cursor_left(&in) > MESSAGE_MAX_BYTES || !shrike_join(ctx, buffer, in, MESSAGE_MAX_BYTES, &joined))
+	if (!shrike_join_within(ctx, buffer, in, MESSAGE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	do
 		read = take_message(ctx, &joined, MESSAGE_MAX_BYTES);

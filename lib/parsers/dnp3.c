@@ -4,8 +4,6 @@
  * data in blocks of at most 16 bytes, each followed by a CRC of two. Recorded are the addresses of each frame and the
  * function of its application layer, wherever in a fragment the frame stands. CRCs are not checked. A TCP stream that
  * does not continue with a frame is searched for the next one; of a datagram only the first frame counts. */
-#include <rte_common.h>
-
 #include "parser.h"
 
 enum { F_SOURCE, F_DESTINATION, F_FUNCTION, F_FUNCTION_NAME, N_FIELDS };
@@ -108,8 +106,7 @@ emit_frame(struct shrike_ctx *ctx, struct cursor in)
 	if (cursor_bad(&in))
 		return;
 	shrike_emit_int(ctx, F_FUNCTION, function);
-	if (function < RTE_DIM(function_names) && function_names[function] != NULL)
-		shrike_emit_str(ctx, F_FUNCTION_NAME, function_names[function]);
+	SHRIKE_EMIT_NAME(ctx, F_FUNCTION_NAME, function_names, function);
 }
 
 /* Passes over what is no frame. The last byte stays: the next chunk may make it the first one of a frame. */
@@ -160,7 +157,7 @@ parse_stream(struct shrike_ctx *ctx, struct cursor in)
 	struct shrike_buffer *buffer = &state->buffer[shrike_direction(ctx)];
 	struct cursor joined;
 
-	if (cursor_left(&in) > BUFFER_MAX_BYTES || !shrike_join(ctx, buffer, in, BUFFER_MAX_BYTES, &joined)) {
+	if (!shrike_join_within(ctx, buffer, in, BUFFER_MAX_BYTES, &joined)) {
 		shrike_add_tag(ctx, "dnp3:frame-too-long");
 		return SHRIKE_DONE;
 	}

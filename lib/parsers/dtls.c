@@ -136,14 +136,6 @@ struct fragment {
 	struct cursor bytes;
 };
 
-static uint32_t
-be24(struct cursor *c)
-{
-	uint32_t high = cursor_u8(c);
-
-	return high << 16 | cursor_be16(c);
-}
-
 /* RFC 6347 4.2.2. */
 static bool
 fragment_next(struct cursor *in, struct fragment *f)
@@ -151,10 +143,10 @@ fragment_next(struct cursor *in, struct fragment *f)
 	uint32_t size;
 
 	f->type = cursor_u8(in);
-	f->length = be24(in);
+	f->length = cursor_be24(in);
 	f->sequence = cursor_be16(in);
-	f->offset = be24(in);
-	size = be24(in);
+	f->offset = cursor_be24(in);
+	size = cursor_be24(in);
 	f->bytes = cursor_sub(in, size);
 	return !cursor_bad(in) && f->offset <= f->length && size <= f->length - f->offset;
 }

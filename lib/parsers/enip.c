@@ -474,7 +474,7 @@ parse_stream(struct shrike_ctx *ctx, struct cursor in)
 	struct shrike_buffer *buffer = &state->buffer[shrike_direction(ctx)];
 	struct cursor joined;
 
-	if (cursor_left(&in) > BUFFER_MAX_BYTES || !shrike_join(ctx, buffer, in, BUFFER_MAX_BYTES, &joined)) {
+	if (!shrike_join_within(ctx, buffer, in, BUFFER_MAX_BYTES, &joined)) {
 		shrike_add_tag(ctx, "enip:frame-too-long");
 		return SHRIKE_DONE;
 	}

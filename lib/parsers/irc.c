@@ -91,14 +91,6 @@ lines(struct shrike_ctx *ctx, struct irc *s, unsigned d, struct cursor joined)
 enum looks { LOOKS_UNLIKE, LOOKS_UNDECIDED, LOOKS_LIKE };
 
 static bool
-starts_with(const struct cursor *text, const char *prefix)
-{
-	size_t size = strlen(prefix);
-
-	return cursor_left(text) >= size && memcmp(text->p, prefix, size) == 0;
-}
-
-static bool
 contains(const struct cursor *text, const char *word)
 {
 	return text_find(text->p, cursor_left(text), word) >= 0;
@@ -108,9 +100,9 @@ contains(const struct cursor *text, const char *word)
 static enum looks
 looks(const struct cursor *first)
 {
-	bool is_found = starts_with(first, "NOTICE AUTH") || starts_with(first, "NICK ") ||
-			starts_with(first, "CAP REQ ") || (starts_with(first, ":") && contains(first, " NOTICE ")) ||
-			(starts_with(first, "USER ") && (contains(first, "\nNICK ") || contains(first, " +iw ")));
+	bool is_found = text_starts(first, "NOTICE AUTH") || text_starts(first, "NICK ") ||
+			text_starts(first, "CAP REQ ") || (text_starts(first, ":") && contains(first, " NOTICE ")) ||
+			(text_starts(first, "USER ") && (contains(first, "\nNICK ") || contains(first, " +iw ")));
 
 	if (is_found && cursor_left(first) >= FIRST_MIN_BYTES)
 		return LOOKS_LIKE;

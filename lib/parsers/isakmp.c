@@ -180,15 +180,6 @@ static const struct code_name vendor_names[] = {
 	{0xf4ed19e0c114eb51, "checkpoint-ng"},
 };
 
-static void
-emit_place(struct shrike_ctx *ctx, unsigned field, const char *const *names, size_t n, unsigned code)
-{
-	if (code < n && names[code] != NULL)
-		shrike_emit_str(ctx, field, names[code]);
-}
-
-#define EMIT_PLACE(ctx, field, names, code) emit_place((ctx), (field), (names), RTE_DIM(names), (code))
-
 static bool
 emit_code(struct shrike_ctx *ctx, unsigned field, const struct code_name *names, size_t n, uint64_t code)
 {
@@ -222,16 +213,16 @@ take_attribute(struct shrike_ctx *ctx, unsigned type, uint16_t value)
 {
 	switch (type) {
 	case 1:
-		EMIT_PLACE(ctx, F_ENCRYPTION, encryption_names_1, value);
+		SHRIKE_EMIT_NAME(ctx, F_ENCRYPTION, encryption_names_1, value);
 		break;
 	case 2:
-		EMIT_PLACE(ctx, F_HASH, hash_names_1, value);
+		SHRIKE_EMIT_NAME(ctx, F_HASH, hash_names_1, value);
 		break;
 	case 3:
 		(void)emit_code(ctx, F_AUTHENTICATION, authentication_names, RTE_DIM(authentication_names), value);
 		break;
 	case 4:
-		EMIT_PLACE(ctx, F_GROUP, group_names, value);
+		SHRIKE_EMIT_NAME(ctx, F_GROUP, group_names, value);
 		break;
 	default:
 		break;
@@ -266,13 +257,13 @@ transform_2(struct shrike_ctx *ctx, struct cursor in)
 	id = cursor_be16(&in);
 	switch (type) {
 	case 1:
-		EMIT_PLACE(ctx, F_ENCRYPTION, encryption_names_2, id);
+		SHRIKE_EMIT_NAME(ctx, F_ENCRYPTION, encryption_names_2, id);
 		break;
 	case 2:
-		EMIT_PLACE(ctx, F_HASH, prf_names, id);
+		SHRIKE_EMIT_NAME(ctx, F_HASH, prf_names, id);
 		break;
 	case 4:
-		EMIT_PLACE(ctx, F_GROUP, group_names, id);
+		SHRIKE_EMIT_NAME(ctx, F_GROUP, group_names, id);
 		break;
 	default:
 		break;
@@ -403,9 +394,9 @@ emit_header(struct shrike_ctx *ctx, const struct header *header)
 		shrike_emit_hex(ctx, F_RESPONDER, cursor_take(&responder, SPI_BYTES), SPI_BYTES);
 	shrike_emit_format(ctx, F_VERSION, "%u.%u", header->major, header->minor);
 	if (header->major == 2)
-		EMIT_PLACE(ctx, F_EXCHANGE, exchange_names_2, header->exchange);
+		SHRIKE_EMIT_NAME(ctx, F_EXCHANGE, exchange_names_2, header->exchange);
 	else
-		EMIT_PLACE(ctx, F_EXCHANGE, exchange_names_1, header->exchange);
+		SHRIKE_EMIT_NAME(ctx, F_EXCHANGE, exchange_names_1, header->exchange);
 }
 
 static enum shrike_verdict

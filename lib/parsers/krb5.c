@@ -142,16 +142,6 @@ static const char *const error_names[] = {
 };
 
 static void
-emit_name_of(struct shrike_ctx *ctx, unsigned field, const struct ber_element *number, const char *const *names,
-	     size_t n_names)
-{
-	int32_t value = ber_int(number);
-
-	if (value >= 0 && (size_t)value < n_names && names[value] != NULL)
-		shrike_emit_str(ctx, field, names[value]);
-}
-
-static void
 emit_string(struct shrike_ctx *ctx, unsigned field, const struct ber_element *element)
 {
 	struct cursor text = ber_string(element);
@@ -202,7 +192,7 @@ emit_types(struct shrike_ctx *ctx, struct cursor in)
 	unsigned n = ber_sequence(in, true, type, TYPES_MAX);
 
 	for (unsigned i = 0; i < n; i++)
-		emit_name_of(ctx, F_TYPE, &type[i], type_names, RTE_DIM(type_names));
+		SHRIKE_EMIT_NAME(ctx, F_TYPE, type_names, (uint32_t)ber_int(&type[i]));
 }
 
 /* KDC-REQ-BODY (RFC 4120, 5.4.1). */
@@ -263,7 +253,7 @@ parse_error(struct shrike_ctx *ctx, struct cursor in)
 	for (unsigned i = 0; i < n; i++)
 		switch (element[i].tag) {
 		case 6:
-			emit_name_of(ctx, F_ERROR, &element[i], error_names, RTE_DIM(error_names));
+			SHRIKE_EMIT_NAME(ctx, F_ERROR, error_names, (uint32_t)ber_int(&element[i]));
 			break;
 		case 7:
 		case 9:
@@ -355,8 +345,7 @@ parse_stream(struct shrike_ctx *ctx, struct shrike_buffer *buffer, struct cursor
 {
 	struct cursor joined;
 
-	if (!shrike_join(ctx, buffer, in, BUFFER_MAX_BYTES, &joined) || cursor_left(&joined) > BUFFER_MAX_BYTES ||
-	    !parse_record(ctx, &joined)) {
+	if (!shrike_join_within(ctx, buffer, in, BUFFER_MAX_BYTES, &joined) || !parse_record(ctx, &joined)) {
 		shrike_add_tag(ctx, "krb5:record-too-long");
 		return SHRIKE_DONE;
 	}

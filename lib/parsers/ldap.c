@@ -52,50 +52,28 @@ struct ldap {
 	struct ldap_side side[2];
 };
 
-enum read { READ_OK, READ_MORE, READ_BAD };
-
-/* Identifier and length, which come in pieces as everything does; lengths of one to four bytes (X.690 8.1.3). */
-static enum read
-read_header(struct cursor *c, uint8_t *identifier, uint32_t *length)
-{
-	unsigned n;
-
-	*identifier = cursor_u8(c);
-	*length = cursor_u8(c);
-	if ((*identifier & TAG_MASK) == TAG_MASK)
-		return READ_BAD;
-	if (*length >= 0x80) {
-		n = *length - 0x80;
-		if (n < 1 || n > 4)
-			return READ_BAD;
-		for (*length = 0; n > 0; n--)
-			*length = *length << 8 | cursor_u8(c);
-	}
-	return cursor_bad(c) ? READ_MORE : READ_OK;
-}
-
 /* The beginning of a message: its size in all, and the identifier of its operation. */
-static enum read
+static enum ber_header
 read_message(struct cursor c, uint64_t *size, uint8_t *operation)
 {
 	size_t all = cursor_left(&c);
 	uint32_t length, id_length;
 	uint8_t outer, id;
-	enum read result = read_header(&c, &outer, &length);
+	enum ber_header result = ber_header(&c, &outer, &length);
 
-	if (result != READ_OK)
+	if (result != BER_HEADER_OK)
 		return result;
 	*size = all - cursor_left(&c) + (uint64_t)length;
-	result = read_header(&c, &id, &id_length);
-	if (result != READ_OK)
+	result = ber_header(&c, &id, &id_length);
+	if (result != BER_HEADER_OK)
 		return result;
 	if ((outer & CONSTRUCTED) == 0 || id != BER_INTEGER || id_length > ID_MAX_BYTES)
-		return READ_BAD;
+		return BER_HEADER_BAD;
 	cursor_skip(&c, id_length);
 	*operation = cursor_u8(&c);
 	if (cursor_bad(&c))
-		return READ_MORE;
-	return (*operation & TAG_MASK) <= OPERATION_MAX ? READ_OK : READ_BAD;
+		return BER_HEADER_MORE;
+	return (*operation & TAG_MASK) <= OPERATION_MAX ? BER_HEADER_OK : BER_HEADER_BAD;
 }
 
 static void
@@ -204,29 +182,29 @@ is_wanted(uint8_t operation)
 	return tag == BIND_REQUEST || tag == BIND_RESPONSE || tag == EXTENDED_REQUEST;
 }
 
-/* The next message off 'in'. READ_MORE: it is not all there, and it is wanted. */
-static enum read
+/* The next message off 'in'. BER_HEADER_MORE: it is not all there, and it is wanted. */
+static enum ber_header
 next_message(struct shrike_ctx *ctx, struct ldap_side *side, struct cursor *in)
 {
 	uint64_t size, have = cursor_left(in);
 	uint8_t operation;
-	enum read result = read_message(*in, &size, &operation);
+	enum ber_header result = read_message(*in, &size, &operation);
 
-	if (result != READ_OK)
+	if (result != BER_HEADER_OK)
 		return result;
 	if (is_wanted(operation)) {
 		uint64_t need = size < MESSAGE_MAX_BYTES ? size : MESSAGE_MAX_BYTES;
 		struct cursor bytes = *in;
 
 		if (have < need)
-			return READ_MORE;
+			return BER_HEADER_MORE;
 		cursor_limit(&bytes, (size_t)need);
 		message(ctx, side, bytes);
 	}
 	cursor_skip(in, (size_t)(size < have ? size : have));
 	if (size > have)
 		shrike_skip_next(&side->buffer, size - have);
-	return READ_OK;
+	return BER_HEADER_OK;
 }
 
 /* False: TLS begins. */
@@ -234,7 +212,7 @@ static bool
 messages(struct shrike_ctx *ctx, struct ldap_side *side, struct cursor in)
 {
 	while (cursor_left(&in) > 0) {
-		enum read result;
+		enum ber_header result;
 
 		if (side->may_be_tls && cursor_peek(&in, 0) != (CONSTRUCTED | BER_SEQUENCE)) {
 			shrike_reclassify(ctx, in);
@@ -242,9 +220,9 @@ messages(struct shrike_ctx *ctx, struct ldap_side *side, struct cursor in)
 		}
 		side->may_be_tls = false;
 		result = next_message(ctx, side, &in);
-		if (result == READ_BAD)
+		if (result == BER_HEADER_BAD)
 			side->is_closed = true;
-		if (result != READ_OK)
+		if (result != BER_HEADER_OK)
 			break;
 	}
 	if (side->is_closed)
@@ -255,23 +233,24 @@ messages(struct shrike_ctx *ctx, struct ldap_side *side, struct cursor in)
 }
 
 /* A first message is a sequence with an operation of LDAP that is constructed. */
-static enum read
+static enum ber_header
 looks(const struct cursor *first)
 {
 	uint64_t size;
 	uint8_t operation;
-	enum read result = read_message(*first, &size, &operation);
+	enum ber_header result = read_message(*first, &size, &operation);
 
-	if (result != READ_OK)
+	if (result != BER_HEADER_OK)
 		return result;
-	return (operation & (CLASS_MASK | CONSTRUCTED)) == (CLASS_APPLICATION | CONSTRUCTED) ? READ_OK : READ_BAD;
+	return (operation & (CLASS_MASK | CONSTRUCTED)) == (CLASS_APPLICATION | CONSTRUCTED) ? BER_HEADER_OK
+											     : BER_HEADER_BAD;
 }
 
 /* Every datagram begins with a message (RFC 1798). */
 static enum shrike_verdict
 datagram(struct shrike_ctx *ctx, struct ldap_side *side, struct cursor in)
 {
-	while (cursor_left(&in) > 0 && next_message(ctx, side, &in) == READ_OK)
+	while (cursor_left(&in) > 0 && next_message(ctx, side, &in) == BER_HEADER_OK)
 		;
 	side->buffer.skip = 0;
 	return SHRIKE_MORE;
@@ -290,11 +269,11 @@ ldap_parse(struct shrike_ctx *ctx, struct cursor in)
 	if (is_stream && !shrike_join(ctx, &side->buffer, in, BUFFER_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	if (!s->is_ldap) {
-		enum read result = looks(&joined);
+		enum ber_header result = looks(&joined);
 
-		if (result == READ_BAD || (result == READ_MORE && !is_stream))
+		if (result == BER_HEADER_BAD || (result == BER_HEADER_MORE && !is_stream))
 			return SHRIKE_NOT_MINE;
-		if (result == READ_MORE) {
+		if (result == BER_HEADER_MORE) {
 			shrike_keep(ctx, &side->buffer, joined);
 			return SHRIKE_MORE;
 		}

@@ -123,7 +123,7 @@ modbus_parse(struct shrike_ctx *ctx, struct cursor in)
 			return SHRIKE_NOT_MINE;
 		shrike_add_protocol(ctx, "modbus");
 	}
-	if (cursor_left(&in) > BUFFER_MAX_BYTES || !shrike_join(ctx, &side->buffer, in, BUFFER_MAX_BYTES, &joined)) {
+	if (!shrike_join_within(ctx, &side->buffer, in, BUFFER_MAX_BYTES, &joined)) {
 		shrike_add_tag(ctx, "modbus:frame-too-long");
 		return SHRIKE_DONE;
 	}

@@ -120,6 +120,10 @@ uint64_t shrike_bytes_before(const struct shrike_ctx *, unsigned direction);
 void shrike_emit_int(struct shrike_ctx *, unsigned field, int64_t);
 void shrike_emit_double(struct shrike_ctx *, unsigned field, double);
 void shrike_emit_str(struct shrike_ctx *, unsigned field, const char *text); /* NUL-terminated */
+/* names[code]; nothing when there is none. */
+void shrike_emit_name(struct shrike_ctx *, unsigned field, const char *const *names, size_t n_names, uint64_t code);
+#define SHRIKE_EMIT_NAME(ctx, field, names, code)                                                                      \
+	shrike_emit_name((ctx), (field), (names), sizeof(names) / sizeof((names)[0]), (code))
 void shrike_emit_bytes(struct shrike_ctx *, unsigned field, const void *text, size_t size);
 void shrike_emit_rest(struct shrike_ctx *, unsigned field, const struct cursor *); /* what is left of the cursor */
 void shrike_emit_lower(struct shrike_ctx *, unsigned field, const void *text, size_t size); /* ASCII lower case */
@@ -168,6 +172,10 @@ struct shrike_buffer {
 	bool has_lost; /* there was no memory for what had to be kept: shrike_join() is false from then on */
 };
 bool shrike_join(struct shrike_ctx *, struct shrike_buffer *, struct cursor in, uint32_t max, struct cursor *joined);
+/* As shrike_join(); false, too, when all of it together is more than 'max', whole messages or not, where the reference
+ * gives up. */
+bool shrike_join_within(struct shrike_ctx *, struct shrike_buffer *, struct cursor in, uint32_t max,
+			struct cursor *joined);
 void shrike_keep(struct shrike_ctx *, struct shrike_buffer *, struct cursor rest);
 void shrike_skip_next(struct shrike_buffer *, uint64_t n);
 void shrike_buffer_free(struct shrike_ctx *, struct shrike_buffer *);

@@ -5,8 +5,6 @@
  * RADIUS; attributes end at the length that the message gives for itself. */
 #include "parser.h"
 
-#include <rte_common.h>
-
 enum { F_USER, F_MAC, F_ENDPOINT_IP, F_FRAMED_IP, F_TYPE, F_NAS_IP, F_NAS_PORT, N_FIELDS };
 
 static const struct field radius_fields[N_FIELDS] = {
@@ -134,8 +132,7 @@ radius_parse(struct shrike_ctx *ctx, struct cursor in)
 	length = cursor_be16(&in);
 	cursor_skip(&in, AUTHENTICATOR_BYTES);
 	cursor_limit(&in, length > HEADER_BYTES ? length - (size_t)HEADER_BYTES : 0);
-	if (code < RTE_DIM(type_names) && type_names[code] != NULL)
-		shrike_emit_str(ctx, F_TYPE, type_names[code]);
+	SHRIKE_EMIT_NAME(ctx, F_TYPE, type_names, code);
 	while (cursor_left(&in) >= ATTRIBUTE_HEAD_BYTES) {
 		uint8_t type = cursor_u8(&in), size = cursor_u8(&in);
 		struct cursor value;

@@ -5,10 +5,9 @@
  * client's MCS Connect-Initial carries name, keyboard and build. */
 #include "parser.h"
 #include "text.h"
+#include "tpkt.h"
 
 enum {
-	TPKT_VERSION = 3,
-	TPKT_BYTES = 4,
 	TPKT_MIN = 7,
 	TPKT_MAX = 8192,
 	TPKT_EXCESS_MAX = 100, /* how much longer than its first segment a message may say it is */
@@ -235,23 +234,12 @@ message(struct shrike_ctx *ctx, struct rdp_side *side, struct cursor in)
 static bool
 messages(struct shrike_ctx *ctx, struct rdp_side *side, struct cursor *in)
 {
-	while (cursor_left(in) >= TPKT_BYTES) {
-		struct cursor c = *in, whole;
-		uint8_t version = cursor_u8(&c);
-		uint16_t length;
+	struct cursor whole;
+	enum tpkt next;
 
-		cursor_skip(&c, 1);
-		length = cursor_be16(&c);
-		if (version != TPKT_VERSION || length < TPKT_MIN || length > TPKT_MAX)
-			return false;
-		c = *in;
-		whole = cursor_sub(&c, length);
-		if (cursor_bad(&c))
-			return true;
-		*in = c;
+	while ((next = tpkt_next(in, TPKT_MIN, TPKT_MAX, &whole)) == TPKT_WHOLE)
 		message(ctx, side, whole);
-	}
-	return true;
+	return next == TPKT_MORE;
 }
 
 static enum shrike_verdict

@@ -4,9 +4,8 @@
  * A connection is recognised by a COTP connection request or confirm that names transport selectors, or by a data unit
  * whose user data begin with a protocol id. Recorded are, of S7comm, the kind of each message (ROSCTR), its reference,
  * error and function; of S7comm-plus, operations. Connections without such messages are not marked. */
-#include <rte_common.h>
-
 #include "parser.h"
+#include "tpkt.h"
 
 enum {
 	F_ROSCTR,
@@ -38,8 +37,6 @@ static const struct field s7comm_fields[N_FIELDS] = {
 };
 
 enum {
-	TPKT_VERSION = 3,
-	TPKT_BYTES = 4,
 	TPKT_MAX = 8192,
 	CLASSIFY_BYTES_MIN = 7,
 	COTP_REQUEST = 0xe, /* the high half of the type */
@@ -104,8 +101,7 @@ static void
 emit_function(struct shrike_ctx *ctx, uint8_t function)
 {
 	shrike_emit_int(ctx, F_FUNCTION, function);
-	if (function < RTE_DIM(function_names) && function_names[function] != NULL)
-		shrike_emit_str(ctx, F_FUNCTION_NAME, function_names[function]);
+	SHRIKE_EMIT_NAME(ctx, F_FUNCTION_NAME, function_names, function);
 }
 
 static void
@@ -178,23 +174,12 @@ message(struct shrike_ctx *ctx, struct cursor in)
 static bool
 messages(struct shrike_ctx *ctx, struct cursor *in)
 {
-	while (cursor_left(in) >= TPKT_BYTES) {
-		struct cursor c = *in, whole;
-		uint8_t version = cursor_u8(&c);
-		uint16_t length;
+	struct cursor whole;
+	enum tpkt next;
 
-		cursor_skip(&c, 1);
-		length = cursor_be16(&c);
-		if (version != TPKT_VERSION || length < TPKT_BYTES || length > TPKT_MAX)
-			return false;
-		c = *in;
-		whole = cursor_sub(&c, length);
-		if (cursor_bad(&c))
-			return true;
-		*in = c;
+	while ((next = tpkt_next(in, TPKT_BYTES, TPKT_MAX, &whole)) == TPKT_WHOLE)
 		message(ctx, whole);
-	}
-	return true;
+	return next == TPKT_MORE;
 }
 
 static enum shrike_verdict
@@ -207,7 +192,7 @@ s7comm_parse(struct shrike_ctx *ctx, struct cursor in)
 	if (!state->has_begun && !is_s7comm(in))
 		return SHRIKE_NOT_MINE;
 	state->has_begun = true;
-	if (cursor_left(&in) > TPKT_MAX || !shrike_join(ctx, buffer, in, TPKT_MAX, &joined)) {
+	if (!shrike_join_within(ctx, buffer, in, TPKT_MAX, &joined)) {
 		shrike_add_tag(ctx, "s7comm:frame-too-long");
 		return SHRIKE_DONE;
 	}

@@ -68,14 +68,6 @@ struct sip {
 };
 
 static bool
-starts_with(const struct cursor *text, const char *prefix)
-{
-	size_t size = strlen(prefix);
-
-	return cursor_left(text) >= size && memcmp(text->p, prefix, size) == 0;
-}
-
-static bool
 has_version(struct cursor text, size_t within)
 {
 	cursor_limit(&text, within);
@@ -91,7 +83,7 @@ method_of(const struct cursor *line)
 	for (unsigned i = 0; i < RTE_DIM(methods); i++) {
 		size_t size = strlen(methods[i]);
 
-		if (!starts_with(line, methods[i]) || cursor_peek(line, size) != ' ')
+		if (!text_starts(line, methods[i]) || cursor_peek(line, size) != ' ')
 			continue;
 		if (cursor_left(line) < size + AFTER_METHOD_MIN_BYTES || !has_version(*line, SIZE_MAX))
 			return NULL;
@@ -107,7 +99,7 @@ status_of(struct cursor line)
 	uint64_t status;
 	unsigned digits;
 
-	if (cursor_left(&line) < STATUS_LINE_MIN_BYTES || !starts_with(&line, status_start))
+	if (cursor_left(&line) < STATUS_LINE_MIN_BYTES || !text_starts(&line, status_start))
 		return 0;
 	cursor_skip(&line, strlen(status_start));
 	status = text_decimal(&line, &digits);

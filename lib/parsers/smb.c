@@ -81,8 +81,7 @@ read_frame(struct cursor in)
 	struct frame frame;
 
 	cursor_skip(&in, 1);
-	frame.length = (uint32_t)cursor_u8(&in) << 16;
-	frame.length |= cursor_be16(&in);
+	frame.length = cursor_be24(&in);
 	frame.version = cursor_peek(&in, 0);
 	frame.header_bytes = frame.version == VERSION_1 ? SMB1_HEADER_BYTES : SMB2_HEADER_BYTES;
 	return frame;

@@ -121,10 +121,8 @@ parse_variables(struct shrike_ctx *ctx, unsigned pdu, struct cursor in)
 static void
 emit_error(struct shrike_ctx *ctx, const struct ber_element *element)
 {
-	uint8_t error = cursor_peek(&element->value, 0);
-
-	if (element->tag == BER_INTEGER && error < RTE_DIM(error_names) && error_names[error] != NULL)
-		shrike_emit_str(ctx, F_ERROR, error_names[error]);
+	if (element->tag == BER_INTEGER)
+		SHRIKE_EMIT_NAME(ctx, F_ERROR, error_names, cursor_peek(&element->value, 0));
 }
 
 static void

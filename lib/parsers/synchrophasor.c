@@ -237,7 +237,7 @@ synchrophasor_parse(struct shrike_ctx *ctx, struct cursor in)
 	}
 	if (shrike_transport(ctx) == SHRIKE_UDP)
 		return datagram(ctx, in);
-	if (cursor_left(&in) > FRAME_MAX || !shrike_join(ctx, buffer, in, FRAME_MAX, &joined)) {
+	if (!shrike_join_within(ctx, buffer, in, FRAME_MAX, &joined)) {
 		shrike_add_tag(ctx, "synchrophasor:frame-too-long");
 		return SHRIKE_DONE;
 	}

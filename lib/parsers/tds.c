@@ -195,7 +195,7 @@ tds_parse(struct shrike_ctx *ctx, struct cursor in)
 	}
 	if (state->variant == VARIANT_4_5 && direction == 1)
 		return SHRIKE_MORE;
-	if (cursor_left(&in) > PACKET_MAX_BYTES || !shrike_join(ctx, buffer, in, PACKET_MAX_BYTES, &joined))
+	if (!shrike_join_within(ctx, buffer, in, PACKET_MAX_BYTES, &joined))
 		return too_long(ctx);
 	if (state->variant == VARIANT_4_5 && cursor_left(&joined) >= LOGIN_BYTES) {
 		login_user(ctx, joined);

@@ -61,6 +61,14 @@ text_equals_nocase(const struct cursor *c, const char *text)
 }
 
 bool
+text_starts(const struct cursor *c, const char *prefix)
+{
+	size_t size = strlen(prefix);
+
+	return cursor_left(c) >= size && memcmp(c->p, prefix, size) == 0;
+}
+
+bool
 text_starts_nocase(const struct cursor *c, const char *prefix)
 {
 	size_t size = strlen(prefix);

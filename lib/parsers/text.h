@@ -9,6 +9,7 @@
 /* ASCII only, bytes >= 0x80 stay. In place or not; returns 'size'. */
 size_t text_lower(char *out, const void *in, size_t size);
 bool text_equals_nocase(const struct cursor *, const char *text); /* the whole of what is left */
+bool text_starts(const struct cursor *, const char *prefix);
 bool text_starts_nocase(const struct cursor *, const char *prefix);
 /* Position of 'needle' (NUL-terminated), ASCII case ignored; -1: not there. */
 ptrdiff_t text_find_nocase(const void *hay, size_t size, const char *needle);

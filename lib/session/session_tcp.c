@@ -434,6 +434,15 @@ push(struct session_table *t, struct session *s, const struct packet *p, struct 
 	return session_tcp_pull(t, s, &unwanted);
 }
 
+/* The next bytes of the packet's direction. */
+static __rte_noinline bool
+hand_on(struct session_table *t, struct session *s, const struct packet *p, struct cursor bytes)
+{
+	session_payload(t, s, p->direction, bytes, (uint32_t)cursor_left(&bytes));
+	tcp_recent_add(&session_attached(t, s)->recent, p->direction, bytes);
+	return session_ready(t, s, p, bytes);
+}
+
 static bool
 payload(struct session_table *t, struct session *s, const struct packet *p, struct segment seg)
 {
@@ -450,9 +459,7 @@ payload(struct session_table *t, struct session *s, const struct packet *p, stru
 	}
 	if (unlikely(!tcp_in_order(s->tcp_next, true, &segment)))
 		return push(t, s, p, seg);
-	session_payload(t, s, p->direction, segment.payload, size);
-	tcp_recent_add(&session_attached(t, s)->recent, p->direction, segment.payload);
-	return session_ready(t, s, p, segment.payload);
+	return hand_on(t, s, p, segment.payload);
 }
 
 /* Where a direction begins of which nothing is known yet. */
@@ -546,17 +553,6 @@ is_predicted(const struct session *s, const struct packet *p, const uint8_t *hea
 	       p->transport_bytes >= p->payload_offset - p->transport_offset;
 }
 
-/* The direction's first bytes, or too few to be its last ones. */
-static __rte_noinline bool
-predicted_beginning(struct session_table *t, struct session *s, const struct packet *p)
-{
-	struct cursor bytes = payload_of(p);
-
-	session_payload(t, s, p->direction, bytes, (uint32_t)cursor_left(&bytes));
-	tcp_recent_add(&session_attached(t, s)->recent, p->direction, bytes);
-	return session_ready(t, s, p, bytes);
-}
-
 static inline bool
 predicted(struct session_table *t, struct session *s, const struct packet *p)
 {
@@ -571,8 +567,9 @@ predicted(struct session_table *t, struct session *s, const struct packet *p)
 		return false;
 	s->tcp_next[d] += size;
 	att = session_attachment(t, s);
+	/* The direction's first bytes, or too few to be its last ones. */
 	if (att == NULL || att->payload8_bytes[d] != PAYLOAD8_BYTES || size < TCP_RECENT_BYTES)
-		return predicted_beginning(t, s, p);
+		return hand_on(t, s, p, bytes);
 	att->data_bytes[d] += size;
 	tcp_recent_add(&att->recent, d, bytes);
 	return !session_skips(s, att, d, size) && session_ready(t, s, p, bytes);

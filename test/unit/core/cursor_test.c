@@ -25,6 +25,12 @@ take_le16(struct cursor *c)
 }
 
 static uint64_t
+take_be24(struct cursor *c)
+{
+	return cursor_be24(c);
+}
+
+static uint64_t
 take_be32(struct cursor *c)
 {
 	return cursor_be32(c);
@@ -57,6 +63,7 @@ static const struct {
 	{"u8", take_u8, 1, 0x01},
 	{"be16", take_be16, 2, 0x0182},
 	{"le16", take_le16, 2, 0x8201},
+	{"be24", take_be24, 3, 0x018203},
 	{"be32", take_be32, 4, 0x01820384},
 	{"le32", take_le32, 4, 0x84038201},
 	{"be64", take_be64, 8, 0x0182038405860788},
@@ -79,8 +86,8 @@ TEST(numbers_are_read_in_both_byte_orders)
 TEST(high_bits_do_not_spread)
 {
 	static const uint8_t ones[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-	static const uint64_t expected[READERS] = {0xff,       0xffff,	   0xffff,    0xffffffff,
-						   0xffffffff, UINT64_MAX, UINT64_MAX};
+	static const uint64_t expected[READERS] = {0xff,       0xffff,	   0xffff,     0xffffff,
+						   0xffffffff, 0xffffffff, UINT64_MAX, UINT64_MAX};
 
 	for (unsigned i = 0; i < READERS; i++) {
 		struct cursor c = cursor_make(ones, sizeof(ones));

@@ -35,6 +35,10 @@ TEST(comparisons_ignore_ascii_case)
 	EXPECT(!text_starts_nocase(&c, "content-type: xy"));
 	EXPECT(text_equals_nocase(&c, "CONTENT-TYPE: X"));
 	EXPECT(!text_equals_nocase(&c, "CONTENT-TYPE: "));
+	EXPECT(text_starts(&c, "Content-Type: x"));
+	EXPECT(text_starts(&c, ""));
+	EXPECT(!text_starts(&c, "content-"));
+	EXPECT(!text_starts(&c, "Content-Type: xy"));
 	c = text("\xe4");
 	EXPECT(!text_equals_nocase(&c, "\xc4"));
 	c = text("");
