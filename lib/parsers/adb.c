@@ -507,7 +507,6 @@ adb_parse(struct shrike_ctx *ctx, struct cursor in)
 	}
 	if (side->buffer.used == 0 && read_hex(&c, &length))
 		side->is_hex = true;
-	cursor_limit(&in, BUFFER_MAX_BYTES - side->buffer.used);
 	if (!shrike_join(ctx, &side->buffer, in, BUFFER_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	if (side->is_hex)

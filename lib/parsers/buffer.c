@@ -64,18 +64,11 @@ shrike_join(struct shrike_ctx *ctx, struct shrike_buffer *b, struct cursor in, u
 		return false;
 	if (b->used == 0)
 		return true;
-	if ((uint64_t)b->used + cursor_left(&in) > max || !reserve(ctx, b, b->used + cursor_left(&in)))
+	if (b->used > max || !reserve(ctx, b, b->used + cursor_left(&in)))
 		return false;
 	append(b, in);
 	*joined = cursor_make(b->bytes, b->used);
 	return true;
-}
-
-bool
-shrike_join_within(struct shrike_ctx *ctx, struct shrike_buffer *b, struct cursor in, uint32_t max,
-		   struct cursor *joined)
-{
-	return shrike_join(ctx, b, in, max, joined) && cursor_left(joined) <= max;
 }
 
 void

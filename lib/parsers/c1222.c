@@ -162,8 +162,6 @@ c1222_parse(struct shrike_ctx *ctx, struct cursor in)
 			return SHRIKE_NOT_MINE;
 		shrike_add_protocol(ctx, "c1222");
 	}
-	/* What is too much for the buffer is lost, and reading goes on without it: so does the reference. */
-	cursor_limit(&in, MESSAGE_MAX - RTE_MIN(buffer->used, (uint32_t)MESSAGE_MAX));
 	if (!shrike_join(ctx, buffer, in, MESSAGE_MAX, &joined) || !messages(ctx, &joined))
 		return SHRIKE_DONE;
 	shrike_keep(ctx, buffer, joined);

@@ -261,7 +261,7 @@ dcerpc_parse(struct shrike_ctx *ctx, struct cursor in)
 		state->is_dcerpc = true;
 		shrike_add_protocol(ctx, "dcerpc");
 	}
-	if (!shrike_join_within(ctx, buffer, in, FRAGMENT_MAX_BYTES, &joined) || !take_pdus(ctx, &joined))
+	if (!shrike_join(ctx, buffer, in, FRAGMENT_MAX_BYTES, &joined) || !take_pdus(ctx, &joined))
 		return SHRIKE_DONE;
 	shrike_keep(ctx, buffer, joined);
 	return SHRIKE_MORE;

@@ -259,7 +259,7 @@ take_stream(struct shrike_ctx *ctx, struct shrike_buffer *buffer, struct cursor 
 	struct cursor joined;
 	enum read read;
 
-	if (!shrike_join_within(ctx, buffer, in, MESSAGE_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, buffer, in, MESSAGE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	do
 		read = take_message(ctx, &joined, MESSAGE_MAX_BYTES);

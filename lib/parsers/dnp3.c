@@ -28,7 +28,7 @@ enum {
 	LENGTH_MIN = 5, /* what the length counts of the header: control and addresses */
 	BLOCK_BYTES = 16,
 	CRC_BYTES = 2,
-	BUFFER_MAX_BYTES = 8192,
+	FRAME_MAX_BYTES = HEADER_BYTES + UINT8_MAX - LENGTH_MIN + 16 * CRC_BYTES,
 };
 
 static const char *const function_names[] = {
@@ -157,10 +157,8 @@ parse_stream(struct shrike_ctx *ctx, struct cursor in)
 	struct shrike_buffer *buffer = &state->buffer[shrike_direction(ctx)];
 	struct cursor joined;
 
-	if (!shrike_join_within(ctx, buffer, in, BUFFER_MAX_BYTES, &joined)) {
-		shrike_add_tag(ctx, "dnp3:frame-too-long");
+	if (!shrike_join(ctx, buffer, in, FRAME_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
-	}
 	frames(ctx, &joined);
 	shrike_keep(ctx, buffer, joined);
 	return SHRIKE_MORE;

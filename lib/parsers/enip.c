@@ -34,7 +34,7 @@ enum {
 	HEADER_BYTES = 24,
 	STATUS_OFFSET = 8,
 	CLASSIFY_BYTES_MAX = 65535,
-	BUFFER_MAX_BYTES = 8192,
+	MESSAGE_MAX_BYTES = 8192,
 
 	COMMAND_LIST_IDENTITY = 0x63,
 	COMMAND_SEND_RR_DATA = 0x6f,
@@ -442,7 +442,7 @@ messages(struct shrike_ctx *ctx, struct cursor *in)
 
 		if (NAME_OF(command_names, m.command) == NULL)
 			return SHRIKE_DONE;
-		if (HEADER_BYTES + (size_t)m.length > BUFFER_MAX_BYTES) {
+		if (HEADER_BYTES + (size_t)m.length > MESSAGE_MAX_BYTES) {
 			shrike_add_tag(ctx, "enip:message-too-long");
 			return SHRIKE_DONE;
 		}
@@ -474,10 +474,8 @@ parse_stream(struct shrike_ctx *ctx, struct cursor in)
 	struct shrike_buffer *buffer = &state->buffer[shrike_direction(ctx)];
 	struct cursor joined;
 
-	if (!shrike_join_within(ctx, buffer, in, BUFFER_MAX_BYTES, &joined)) {
-		shrike_add_tag(ctx, "enip:frame-too-long");
+	if (!shrike_join(ctx, buffer, in, MESSAGE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
-	}
 	if (messages(ctx, &joined) == SHRIKE_DONE)
 		return SHRIKE_DONE;
 	shrike_keep(ctx, buffer, joined);

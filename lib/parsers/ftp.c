@@ -24,8 +24,6 @@ static const struct field ftp_fields[N_FIELDS] = {
 
 enum {
 	LINE_MAX_BYTES = 4096,
-	/* A line that waits, and a chunk behind it. */
-	BUFFER_MAX_BYTES = LINE_MAX_BYTES + 2 + UINT16_MAX,
 	GREETING_MAX_BYTES = 1024,
 	COMMAND_LETTERS_MIN = 3,
 	COMMAND_LETTERS_MAX = 8,
@@ -170,7 +168,7 @@ ftp_parse(struct shrike_ctx *ctx, struct cursor in)
 	unsigned d = shrike_direction(ctx);
 	struct cursor joined;
 
-	if (!shrike_join(ctx, &s->buffer[d], in, BUFFER_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, &s->buffer[d], in, LINE_MAX_BYTES + 1, &joined))
 		return SHRIKE_DONE;
 	if (s->is_ftp)
 		return lines(ctx, s, d, joined);

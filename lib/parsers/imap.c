@@ -23,7 +23,6 @@ static const char *const imap_calls[] = {[CALL_NTLM] = "ntlm.base64", NULL};
 
 enum {
 	LINE_MAX_BYTES = 16384,
-	BUFFER_MAX_BYTES = LINE_MAX_BYTES + 2 + UINT16_MAX,
 	GREETING_MIN_BYTES = 10,
 	GREETING_MAX_BYTES = 1024,
 };
@@ -179,7 +178,7 @@ imap_parse(struct shrike_ctx *ctx, struct cursor in)
 	unsigned d = shrike_direction(ctx);
 	struct cursor joined;
 
-	if (!shrike_join(ctx, &s->buffer[d], in, BUFFER_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, &s->buffer[d], in, LINE_MAX_BYTES + 1, &joined))
 		return s->is_imap ? too_long(ctx) : SHRIKE_DONE;
 	if (s->is_imap)
 		return lines(ctx, s, d, joined);

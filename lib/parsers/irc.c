@@ -17,7 +17,6 @@ static const struct field irc_fields[N_FIELDS] = {
 
 enum {
 	LINE_MAX_BYTES = 8191 + 512,
-	BUFFER_MAX_BYTES = LINE_MAX_BYTES + UINT16_MAX,
 	FIRST_MIN_BYTES = 8,
 	FIRST_MAX_BYTES = 1024,
 	COMMAND_MIN_BYTES = 7, /* "NICK x" and the end of its line */
@@ -118,7 +117,7 @@ probe(struct shrike_ctx *ctx, struct irc *s, unsigned d, struct cursor in)
 
 	if (!s->is_waiting)
 		s->first = d;
-	if (d != s->first || !shrike_join(ctx, &s->buffer[d], in, BUFFER_MAX_BYTES, &first))
+	if (d != s->first || !shrike_join(ctx, &s->buffer[d], in, LINE_MAX_BYTES, &first))
 		return SHRIKE_NOT_MINE;
 	switch (looks(&first)) {
 	case LOOKS_UNLIKE:
@@ -150,7 +149,7 @@ irc_parse(struct shrike_ctx *ctx, struct cursor in)
 		return probe(ctx, s, d, in);
 	if (d != 0)
 		return SHRIKE_MORE;
-	if (!shrike_join(ctx, &s->buffer[d], in, BUFFER_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, &s->buffer[d], in, LINE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	lines(ctx, s, d, joined);
 	return SHRIKE_MORE;

@@ -29,8 +29,7 @@ static const struct field krb5_fields[N_FIELDS] = {
 
 enum {
 	LENGTH_BYTES = 4,
-	BUFFER_MAX_BYTES = 8192,
-	RECORD_MAX_BYTES = BUFFER_MAX_BYTES - LENGTH_BYTES,
+	RECORD_MAX_BYTES = 8192 - LENGTH_BYTES,
 	TYPES_MAX = 20,
 	NAME_MAX_BYTES = 254,
 	VERSION = 5,
@@ -321,23 +320,24 @@ is_record(struct cursor in)
 	return high == 0 && ((identifier >= 0x6a && identifier <= 0x6d) || identifier == 0x7e);
 }
 
-/* One record at most. False: it is too long. */
+/* False: one is too long. */
 static bool
-parse_record(struct shrike_ctx *ctx, struct cursor *in)
+parse_records(struct shrike_ctx *ctx, struct cursor *in)
 {
-	struct cursor c = *in, record;
-	uint32_t length = cursor_be32(&c);
+	for (;;) {
+		struct cursor c = *in, record;
+		uint32_t length = cursor_be32(&c);
 
-	if (cursor_bad(&c))
-		return true;
-	if (length > RECORD_MAX_BYTES)
-		return false;
-	record = cursor_sub(&c, length);
-	if (cursor_bad(&c))
-		return true;
-	*in = c;
-	parse_message(ctx, record);
-	return true;
+		if (cursor_bad(&c))
+			return true;
+		if (length > RECORD_MAX_BYTES)
+			return false;
+		record = cursor_sub(&c, length);
+		if (cursor_bad(&c))
+			return true;
+		*in = c;
+		parse_message(ctx, record);
+	}
 }
 
 static enum shrike_verdict
@@ -345,7 +345,9 @@ parse_stream(struct shrike_ctx *ctx, struct shrike_buffer *buffer, struct cursor
 {
 	struct cursor joined;
 
-	if (!shrike_join_within(ctx, buffer, in, BUFFER_MAX_BYTES, &joined) || !parse_record(ctx, &joined)) {
+	if (!shrike_join(ctx, buffer, in, LENGTH_BYTES + RECORD_MAX_BYTES, &joined))
+		return SHRIKE_DONE;
+	if (!parse_records(ctx, &joined)) {
 		shrike_add_tag(ctx, "krb5:record-too-long");
 		return SHRIKE_DONE;
 	}

@@ -21,7 +21,6 @@ static const char *const ldap_calls[] = {[CALL_NTLM] = "ntlm", NULL};
 
 enum {
 	MESSAGE_MAX_BYTES = 16384,
-	BUFFER_MAX_BYTES = MESSAGE_MAX_BYTES + UINT16_MAX,
 	MESSAGE_MIN_BYTES = 6,
 	ID_MAX_BYTES = 8,
 	TAG_MASK = 0x1f,
@@ -266,7 +265,7 @@ ldap_parse(struct shrike_ctx *ctx, struct cursor in)
 
 	if (side->is_closed)
 		return SHRIKE_MORE;
-	if (is_stream && !shrike_join(ctx, &side->buffer, in, BUFFER_MAX_BYTES, &joined))
+	if (is_stream && !shrike_join(ctx, &side->buffer, in, MESSAGE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	if (!s->is_ldap) {
 		enum ber_header result = looks(&joined);

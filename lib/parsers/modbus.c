@@ -29,7 +29,7 @@ enum {
 	LENGTH_MAX = 255,
 	EXCEPTION_LENGTH_MIN = 3,
 	FUNCTION_IS_EXCEPTION = 0x80,
-	BUFFER_MAX_BYTES = 8192,
+	MESSAGE_MAX_BYTES = PREFIX_BYTES + LENGTH_MAX,
 };
 
 struct modbus_side {
@@ -123,10 +123,8 @@ modbus_parse(struct shrike_ctx *ctx, struct cursor in)
 			return SHRIKE_NOT_MINE;
 		shrike_add_protocol(ctx, "modbus");
 	}
-	if (!shrike_join_within(ctx, &side->buffer, in, BUFFER_MAX_BYTES, &joined)) {
-		shrike_add_tag(ctx, "modbus:frame-too-long");
+	if (!shrike_join(ctx, &side->buffer, in, MESSAGE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
-	}
 	if (messages(ctx, side, &joined) == SHRIKE_DONE)
 		return SHRIKE_DONE;
 	shrike_keep(ctx, &side->buffer, joined);

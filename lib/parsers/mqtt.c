@@ -30,8 +30,9 @@ static const struct field mqtt_fields[N_FIELDS] = {
 };
 
 enum {
-	PACKET_MAX_BYTES = 8192, /* what is kept of a direction, and a body (for PUBLISH: without what is published) */
+	PACKET_MAX_BYTES = 8192, /* without the fixed header; for PUBLISH with it, but without what is published */
 	LENGTH_BYTES = 4,	 /* of the length of a body */
+	FIXED_BYTES_MAX = 1 + LENGTH_BYTES,
 	FIRST_MIN_BYTES = 10,
 	PACKET_ID_BYTES = 2,
 	KEEP_ALIVE_BYTES = 2,
@@ -294,25 +295,18 @@ mqtt_parse(struct shrike_ctx *ctx, struct cursor in)
 	struct shrike_buffer *buffer = &s->buffer[shrike_direction(ctx)];
 	enum read read = READ_OK;
 	struct cursor joined;
-	bool overflows;
 
 	if (!shrike_has_protocol(ctx, "mqtt")) {
 		if (!is_mqtt(in))
 			return SHRIKE_NOT_MINE;
 		shrike_add_protocol(ctx, "mqtt");
 	}
-	overflows = buffer->used + cursor_left(&in) > PACKET_MAX_BYTES;
-	cursor_limit(&in, PACKET_MAX_BYTES - buffer->used);
-	if (!shrike_join(ctx, buffer, in, PACKET_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, buffer, in, FIXED_BYTES_MAX + PACKET_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	while (read == READ_OK && cursor_left(&joined) > 0)
 		read = take_packet(ctx, s, &joined);
 	if (read == READ_BAD)
 		return SHRIKE_DONE;
-	if (overflows) {
-		shrike_add_tag(ctx, "mqtt:message-too-long");
-		return SHRIKE_DONE;
-	}
 	shrike_keep(ctx, buffer, joined);
 	return SHRIKE_MORE;
 }

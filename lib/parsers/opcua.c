@@ -142,7 +142,7 @@ opcua_parse(struct shrike_ctx *ctx, struct cursor in)
 			return SHRIKE_NOT_MINE;
 		shrike_add_protocol(ctx, "opcua");
 	}
-	if (!shrike_join_within(ctx, buffer, in, MESSAGE_MAX, &joined) ||
+	if (!shrike_join(ctx, buffer, in, MESSAGE_MAX, &joined) ||
 	    !messages(ctx, &state->n_messages[direction], &joined))
 		return SHRIKE_DONE;
 	shrike_keep(ctx, buffer, joined);

@@ -146,7 +146,7 @@ parse_stream(struct shrike_ctx *ctx, struct openvpn *s, struct cursor in)
 	struct shrike_buffer *buffer = &s->side[shrike_direction(ctx)].packets;
 	struct cursor joined;
 
-	if (!shrike_join_within(ctx, buffer, in, BUFFER_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, buffer, in, BUFFER_MAX_BYTES, &joined))
 		return false;
 	while (cursor_left(&joined) >= LENGTH_BYTES) {
 		struct cursor c = joined, packet;

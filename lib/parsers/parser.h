@@ -158,13 +158,15 @@ void shrike_free(struct shrike_ctx *, void *); /* accepts NULL */
 /* Bytes of a stream that wait for more. The usual loop, which copies nothing when messages are whole in a chunk:
  *
  *   if (!shrike_join(ctx, &state->buffer[d], in, MESSAGE_MAX, &joined))
- *           return SHRIKE_DONE;            what is kept would be more than MESSAGE_MAX, or there is no memory
+ *           return SHRIKE_DONE;            more than MESSAGE_MAX has waited, or there is no memory
  *   while (a whole message is in 'joined')
  *           take it off 'joined';
  *   shrike_keep(ctx, &state->buffer[d], joined);
  *
- * 'joined' is valid until shrike_keep(). A message that wants 'n' more bytes to be passed over without looking at them:
- * shrike_skip_next(), and what follows begins there. */
+ * 'joined' is valid until shrike_keep(). It may be longer than MESSAGE_MAX: a chunk is as large as receive offload
+ * makes it, and is no reason to end. Who knows a message's length before the message is there refuses it by that. A
+ * message that wants 'n' more bytes to be passed over without looking at them: shrike_skip_next(), and what follows
+ * begins there. */
 struct shrike_buffer {
 	uint8_t *bytes;
 	uint32_t used, capacity;
@@ -172,10 +174,6 @@ struct shrike_buffer {
 	bool has_lost; /* there was no memory for what had to be kept: shrike_join() is false from then on */
 };
 bool shrike_join(struct shrike_ctx *, struct shrike_buffer *, struct cursor in, uint32_t max, struct cursor *joined);
-/* As shrike_join(); false, too, when all of it together is more than 'max', whole messages or not, where the reference
- * gives up. */
-bool shrike_join_within(struct shrike_ctx *, struct shrike_buffer *, struct cursor in, uint32_t max,
-			struct cursor *joined);
 void shrike_keep(struct shrike_ctx *, struct shrike_buffer *, struct cursor rest);
 void shrike_skip_next(struct shrike_buffer *, uint64_t n);
 void shrike_buffer_free(struct shrike_ctx *, struct shrike_buffer *);

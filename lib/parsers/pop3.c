@@ -16,7 +16,6 @@ static const char *const pop3_calls[] = {[CALL_NTLM] = "ntlm.base64", NULL};
 
 enum {
 	LINE_MAX_BYTES = 16384,
-	BUFFER_MAX_BYTES = LINE_MAX_BYTES + 2 + UINT16_MAX,
 	GREETING_MIN_BYTES = 8,
 	GREETING_MAX_BYTES = 1024,
 	NTLM_MESSAGES = 3,
@@ -88,7 +87,7 @@ pop3_parse(struct shrike_ctx *ctx, struct cursor in)
 	unsigned d = shrike_direction(ctx);
 	struct cursor joined;
 
-	if (!shrike_join(ctx, &s->buffer[d], in, BUFFER_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, &s->buffer[d], in, LINE_MAX_BYTES + 1, &joined))
 		return s->is_pop3 ? too_long(ctx) : SHRIKE_DONE;
 	if (s->is_pop3)
 		return lines(ctx, s, d, joined);

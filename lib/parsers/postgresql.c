@@ -22,7 +22,6 @@ enum {
 	HEADER_BYTES = 8,
 	STARTUP_MIN_BYTES = 16,
 	STARTUP_MAX_BYTES = 10000,
-	BUFFER_MAX_BYTES = STARTUP_MAX_BYTES + UINT16_MAX,
 	VERSION_MAJOR = 3,
 	SSL_REQUEST = 80877103,
 };
@@ -95,7 +94,7 @@ postgresql_parse(struct shrike_ctx *ctx, struct cursor in)
 		s->client = d;
 	if (d != s->client)
 		return SHRIKE_MORE;
-	if (!shrike_join(ctx, &s->buffer, in, BUFFER_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, &s->buffer, in, STARTUP_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	for (;;) {
 		switch (read_message(joined, &pairs)) {

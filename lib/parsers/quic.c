@@ -94,7 +94,6 @@ zero_parse(struct shrike_ctx *ctx, struct quic_state *s, struct cursor in)
 
 	if (shrike_direction(ctx) != 0)
 		return SHRIKE_MORE;
-	cursor_limit(&in, ZERO_BYTES_MAX - s->zero.used);
 	if (!shrike_join(ctx, &s->zero, in, ZERO_BYTES_MAX, &joined))
 		return SHRIKE_DONE;
 	message = joined;

@@ -254,10 +254,8 @@ rdp_parse(struct shrike_ctx *ctx, struct cursor in)
 			return SHRIKE_NOT_MINE;
 		shrike_add_protocol(ctx, "rdp");
 	}
-	if (!shrike_join(ctx, &side->buffer, in, TPKT_MAX, &joined)) {
-		shrike_add_tag(ctx, "rdp:frame-too-long");
+	if (!shrike_join(ctx, &side->buffer, in, TPKT_MAX, &joined))
 		return SHRIKE_DONE;
-	}
 	if (!messages(ctx, side, &joined))
 		return SHRIKE_DONE;
 	shrike_keep(ctx, &side->buffer, joined);

@@ -192,10 +192,8 @@ s7comm_parse(struct shrike_ctx *ctx, struct cursor in)
 	if (!state->has_begun && !is_s7comm(in))
 		return SHRIKE_NOT_MINE;
 	state->has_begun = true;
-	if (!shrike_join_within(ctx, buffer, in, TPKT_MAX, &joined)) {
-		shrike_add_tag(ctx, "s7comm:frame-too-long");
+	if (!shrike_join(ctx, buffer, in, TPKT_MAX, &joined))
 		return SHRIKE_DONE;
-	}
 	if (!messages(ctx, &joined))
 		return SHRIKE_DONE;
 	shrike_keep(ctx, buffer, joined);

@@ -39,7 +39,6 @@ enum {
 	FIRST_MIN_BYTES = 12,
 	FIRST_VERSION_BYTES = 200, /* within these the first payload says SIP/2.0 */
 	HEADERS_MAX_BYTES = 8192,
-	BUFFER_MAX_BYTES = HEADERS_MAX_BYTES + UINT16_MAX,
 	CHUNKS_MAX = 200,
 
 	STATUS_LINE_MIN_BYTES = 12,  /* "SIP/2.0 200 " */
@@ -311,7 +310,7 @@ take_chunk(struct shrike_ctx *ctx, struct side *side, struct cursor in)
 			return SHRIKE_MORE;
 		side->has_lost = false;
 	}
-	if (!shrike_join(ctx, &side->buffer, in, BUFFER_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, &side->buffer, in, HEADERS_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	return take_messages(ctx, side, joined);
 }

@@ -505,7 +505,7 @@ probe(struct shrike_ctx *ctx, struct smtp *s, unsigned d, struct cursor in)
 
 	if (s->is_refused[d])
 		return SHRIKE_MORE;
-	if (!shrike_join(ctx, &s->greeting[d], in, UINT16_MAX, &first))
+	if (!shrike_join(ctx, &s->greeting[d], in, SMTP_GREETING_MAX, &first))
 		return SHRIKE_DONE;
 	switch (looks(&first)) {
 	case LOOKS_LIKE:

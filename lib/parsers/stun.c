@@ -319,7 +319,7 @@ parse_stream(struct shrike_ctx *ctx, struct shrike_buffer *buffer, struct cursor
 	struct cursor joined;
 	struct header header;
 
-	if (!shrike_join_within(ctx, buffer, in, MESSAGE_MAX_BYTES, &joined))
+	if (!shrike_join(ctx, buffer, in, MESSAGE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
 	while (read_header(joined, &header)) {
 		if (header.size > MESSAGE_MAX_BYTES) {

@@ -237,10 +237,8 @@ synchrophasor_parse(struct shrike_ctx *ctx, struct cursor in)
 	}
 	if (shrike_transport(ctx) == SHRIKE_UDP)
 		return datagram(ctx, in);
-	if (!shrike_join_within(ctx, buffer, in, FRAME_MAX, &joined)) {
-		shrike_add_tag(ctx, "synchrophasor:frame-too-long");
+	if (!shrike_join(ctx, buffer, in, FRAME_MAX, &joined))
 		return SHRIKE_DONE;
-	}
 	if (!frames(ctx, &joined))
 		return SHRIKE_DONE;
 	shrike_keep(ctx, buffer, joined);

@@ -195,8 +195,8 @@ tds_parse(struct shrike_ctx *ctx, struct cursor in)
 	}
 	if (state->variant == VARIANT_4_5 && direction == 1)
 		return SHRIKE_MORE;
-	if (!shrike_join_within(ctx, buffer, in, PACKET_MAX_BYTES, &joined))
-		return too_long(ctx);
+	if (!shrike_join(ctx, buffer, in, PACKET_MAX_BYTES, &joined))
+		return SHRIKE_DONE;
 	if (state->variant == VARIANT_4_5 && cursor_left(&joined) >= LOGIN_BYTES) {
 		login_user(ctx, joined);
 		return SHRIKE_DONE;

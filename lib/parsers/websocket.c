@@ -24,7 +24,6 @@ enum {
 
 enum {
 	FRAME_BYTES_MAX = 8192, /* header included */
-	JOINED_BYTES_MAX = SHRIKE_ALLOC_MAX,
 	PAYLOAD_BYTES_MAX = 0x7fffffff - 14,
 	PAYLOAD_COUNT_MAX = 0x7fffffff,
 	SAMPLE_BYTES_MAX = 256,
@@ -232,7 +231,7 @@ websocket_parse(struct shrike_ctx *ctx, struct cursor in)
 	bool is_refused = false;
 	struct cursor joined;
 
-	if (!shrike_join(ctx, buffer, in, JOINED_BYTES_MAX, &joined)) {
+	if (!shrike_join(ctx, buffer, in, FRAME_BYTES_MAX, &joined)) {
 		shrike_add_tag(ctx, "websocket:frame-too-long");
 		emit_counts(ctx, state);
 		return SHRIKE_DONE;
