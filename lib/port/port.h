@@ -131,7 +131,7 @@ bool port_datagram(struct rte_mbuf *, uint8_t *linear, struct packet *);
  * together are longer than PACKET_BYTES_MAX. */
 struct rte_mbuf *port_copy_datagram(struct rte_mempool *pool, const struct packet *);
 
-/* Frees; in the sanitize build the bytes are given back to ASan's free state first. */
+/* Frees; passes over NULL. In the sanitize build the bytes are given back to ASan's free state first. */
 void port_free_burst(struct rte_mbuf **, unsigned n);
 
 #endif

@@ -41,7 +41,6 @@ enum {
 
 /* Written by whoever frees. */
 struct views_shared {
-	int group_offset; /* of the dynfield: the group an mbuf is in */
 	bool ready;
 	struct {
 		_Atomic uint32_t outside; /* mbufs of the group that were not freed yet, or not given out */

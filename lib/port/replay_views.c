@@ -19,7 +19,6 @@
 
 #include <rte_errno.h>
 #include <rte_malloc.h>
-#include <rte_mbuf_dyn.h>
 #include <rte_mempool.h>
 
 enum { VIEWS_AHEAD = 4 };
@@ -29,18 +28,11 @@ enum { VIEWS_AHEAD = 4 };
 static int
 views_alloc(struct rte_mempool *pool)
 {
-	static const struct rte_mbuf_dynfield field = {
-		.name = "shrike_view_group", .size = sizeof(uint32_t), .align = __alignof__(uint32_t)};
 	struct views_shared *shared =
 		rte_zmalloc_socket("views", sizeof(*shared), RTE_CACHE_LINE_SIZE, pool->socket_id);
 
 	if (shared == NULL)
 		return -ENOMEM;
-	shared->group_offset = rte_mbuf_dynfield_register(&field);
-	if (shared->group_offset < 0) {
-		rte_free(shared);
-		return -rte_errno;
-	}
 	pool->pool_data = shared;
 	return 0;
 }
@@ -51,10 +43,11 @@ views_free(struct rte_mempool *pool)
 	rte_free(pool->pool_data);
 }
 
+/* In the line that whoever frees it reads; a dynfield would be in the next. Nobody hashes these. */
 static uint32_t *
-group_of(const struct views_shared *shared, void *mbuf)
+group_of(void *mbuf)
 {
-	return RTE_MBUF_DYNFIELD((struct rte_mbuf *)mbuf, shared->group_offset, uint32_t *);
+	return &((struct rte_mbuf *)mbuf)->hash.usr;
 }
 
 /* Runs of one group are counted together. While the pool is made there are no groups yet. */
@@ -67,10 +60,10 @@ views_enqueue(struct rte_mempool *pool, void *const *mbufs, unsigned n)
 	if (unlikely(!shared->ready))
 		return 0;
 	while (i < n) {
-		uint32_t group = *group_of(shared, mbufs[i]);
+		uint32_t group = *group_of(mbufs[i]);
 		unsigned first = i++;
 
-		while (i < n && *group_of(shared, mbufs[i]) == group)
+		while (i < n && *group_of(mbufs[i]) == group)
 			i++;
 		/* Release: what was read from the buffer was read before. */
 		atomic_fetch_sub_explicit(&shared->group[group].outside, i - first, memory_order_release);
@@ -195,7 +188,7 @@ prepare_mbuf(struct rte_mempool *pool, void *context, void *object, unsigned ind
 	(void)pool;
 	m->buf_iova = RTE_BAD_IOVA; /* nobody sends these */
 	m->data_off = 0;
-	*group_of(v->shared, m) = index / VIEW_GROUP;
+	*group_of(m) = index / VIEW_GROUP;
 	v->mbuf[index] = m;
 }
 
