@@ -21,9 +21,8 @@ COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session coul
 
 enum { PREFETCH_AHEAD = 2, PREFETCH_COPIED_BYTES = 1536, DEDUP_PART = 8 };
 
-/* By the worker that had it from the port. */
-static inline void
-count_received(struct worker *w, unsigned n, uint64_t bytes)
+void
+worker_count_received(struct worker *w, unsigned n, uint64_t bytes)
 {
 	if (unlikely(w->placed))
 		return;
@@ -60,7 +59,7 @@ take_run(struct worker *w)
 		else
 			COUNTER_ADD(&w->counters, oversized, 1);
 	}
-	count_received(w, taken, bytes);
+	worker_count_received(w, taken, bytes);
 	return taken;
 }
 
@@ -75,8 +74,15 @@ decode_and_prefetch(struct worker *w)
 	for (unsigned first = 0, end; first < b->n; first = end) {
 		end = RTE_MIN(first + DEDUP_PART, b->n);
 		decode_part(w->params.decode, w->params.secret, b, first, end);
+		session_prefetch_buckets(w->sessions, &b->packet[first], end - first);
 		dedup_prefetch_burst(w->dedup, &b->packet[first], end - first);
 	}
+}
+
+static inline bool
+may_be_others(const struct worker *w)
+{
+	return w->places && !w->placed && !w->settled;
 }
 
 /* What belongs to others leaves before anything is asked for. */
@@ -86,8 +92,9 @@ decode_and_place(struct worker *w)
 	struct burst *b = w->burst;
 
 	decode_burst(w->params.decode, w->params.secret, b);
-	if (unlikely(w->places && !w->placed))
+	if (unlikely(may_be_others(w)))
 		worker_place_run(w);
+	session_prefetch_buckets(w->sessions, b->packet, b->n);
 	if (w->dedup == NULL)
 		return;
 	dedup_grow(w->dedup);
@@ -102,7 +109,7 @@ begin_run(struct worker *w, uint64_t *since)
 	w->run_mbufs = take_run(w);
 	w->next_packet = 0;
 	w->looked_up = false;
-	if (likely(w->dedup != NULL && (!w->places || w->placed)))
+	if (likely(w->dedup != NULL && !may_be_others(w)))
 		decode_and_prefetch(w);
 	else
 		decode_and_place(w);
@@ -119,7 +126,7 @@ begin_datagram(struct worker *w)
 	struct rte_mbuf *m = w->held[w->next_held];
 	struct packet *p = &w->burst->packet[0];
 
-	count_received(w, 1, m->pkt_len);
+	worker_count_received(w, 1, m->pkt_len);
 	w->run_mbufs = 1;
 	w->next_packet = 0;
 	w->looked_up = false;

@@ -1,8 +1,11 @@
 /* Whose a packet is.
  *
- * A run that came from a port is decoded, and then each packet is ours or another worker's, by the hash of its flow:
- * the innermost one, so tunnels need no more. It leaves in the order of the run, when its turn comes, so that for one
- * target packets and the datagrams that were put together between them stay in order.
+ * Live, most packets of others are told by a glance at their headers and leave as soon as a burst was received.
+ *
+ * Where a glance does not tell, a run is decoded first, and then each packet is ours or another worker's, by the hash
+ * of its flow: the innermost one, so tunnels need no more. Those of others leave at once; where fragments are among
+ * them that we put together, in the order of the run, when their turn comes, so that for one target packets and the
+ * datagrams between them stay in order.
  *
  * Fragments have no flow yet. Where several workers receive, they go to the one that their addresses say, which is also
  * how NICs place them; it puts them together, and the whole goes to its flow's owner. Where one worker receives
@@ -36,6 +39,50 @@ fragment_owner(const struct worker *w, const struct packet *p)
 	return addresses != NULL ? flow_owner_of_addresses(w->params.owners, addresses, bytes) : w->params.index;
 }
 
+/* The port has asked for all of them at once, which is more than a CPU takes note of. */
+enum { FRAMES_AHEAD = 16 };
+
+/* False: a glance does not tell whose it is. */
+static bool
+glance(const struct worker *w, const struct rte_mbuf *m, unsigned *owner)
+{
+	struct flow_key key;
+
+	if (m->nb_segs != 1 || !packet_glance(w->params.decode, rte_pktmbuf_mtod(m, const uint8_t *), m->pkt_len, &key))
+		return false;
+	*owner = flow_owner(w->params.owners, &key);
+	return true;
+}
+
+/* Up to the first that has to be decoded to be told: what comes after it may be of its flow. */
+void
+worker_place_burst(struct worker *w, const struct port *port)
+{
+	unsigned owner = 0, n_kept = 0, i = 0;
+	uint64_t bytes = 0;
+
+	if (port->link_type != LINK_ETHERNET || w->params.filter != NULL)
+		return;
+	for (; i < w->n_held && glance(w, w->held[i], &owner); i++) {
+		struct rte_mbuf *m = w->held[i];
+
+		if (i + FRAMES_AHEAD < w->n_held)
+			rte_prefetch0(rte_pktmbuf_mtod(w->held[i + FRAMES_AHEAD], void *));
+		if (owner == w->params.index) {
+			w->held[n_kept++] = m;
+			continue;
+		}
+		bytes += m->pkt_len;
+		handoff_put(w->handoff, owner, m);
+	}
+	w->settled = i == w->n_held;
+	worker_count_received(w, i - n_kept, bytes);
+	for (; i < w->n_held; i++)
+		w->held[n_kept++] = w->held[i];
+	w->n_held = n_kept;
+	handoff_send(w->handoff);
+}
+
 static unsigned
 owner_of(const struct worker *w, const struct packet *p)
 {
@@ -58,55 +105,75 @@ tell_clock(struct worker *w)
 	handoff_tick(w->handoff, clock_ns);
 }
 
-void
-worker_place_run(struct worker *w)
-{
-	struct burst *b = w->burst;
-
-	if (w->params.packet_clock && w->handoff != NULL)
-		tell_clock(w);
-	for (unsigned i = 0; i < b->n; i++) {
-		struct packet *p = &b->packet[i];
-		unsigned owner;
-
-		if (unlikely(p->verdict != PACKET_OK && p->verdict != PACKET_FRAGMENT))
-			continue;
-		owner = owner_of(w, p);
-		if (p->verdict == PACKET_FRAGMENT)
-			meta_of(p->mbuf)->is_fragment = true;
-		if (owner == w->params.index && (!w->distributing || p->verdict == PACKET_FRAGMENT))
-			continue;
-		w->owner[i] = (uint8_t)owner;
-		p->verdict = PACKET_ELSEWHERE;
-		/* Nobody here fetches its session or its bytes. */
-		p->hash = 0;
-		p->captured_bytes = 0;
-	}
-}
-
 /* The mbuf goes out of 'held', so that the end of the run does not free it. */
 static struct rte_mbuf *
-take_from_held(struct worker *w, const struct packet *p)
+take_from_held(struct worker *w, unsigned packet)
 {
-	unsigned i = w->next_held + w->next_packet;
+	struct rte_mbuf *m = w->burst->packet[packet].mbuf;
+	unsigned i = w->next_held + packet;
 
 	/* Those that were too long have no place in the burst. */
-	while (w->held[i] != p->mbuf)
+	while (w->held[i] != m)
 		i++;
 	w->held[i] = NULL;
-	return p->mbuf;
+	return m;
 }
 
 static void
-leave(struct worker *w, const struct packet *p)
+leave(struct worker *w, unsigned packet)
 {
-	unsigned owner = w->owner[w->next_packet];
-	struct rte_mbuf *m = take_from_held(w, p);
+	unsigned owner = w->owner[packet];
+	struct rte_mbuf *m = take_from_held(w, packet);
 
 	if (owner != w->params.index)
 		handoff_put(w->handoff, owner, m);
 	else
 		merge_push(w->merge, w->merge_source, &m, 1, w->received_ns);
+	w->burst->packet[packet].mbuf = NULL;
+}
+
+/* True: the packet is a fragment, which has to be looked at before those behind it may leave. */
+static bool
+place(struct worker *w, unsigned packet)
+{
+	struct packet *p = &w->burst->packet[packet];
+	unsigned owner;
+
+	if (unlikely(p->verdict != PACKET_OK && p->verdict != PACKET_FRAGMENT))
+		return false;
+	owner = owner_of(w, p);
+	if (p->verdict == PACKET_FRAGMENT)
+		meta_of(p->mbuf)->is_fragment = true;
+	if (owner == w->params.index && (!w->distributing || p->verdict == PACKET_FRAGMENT))
+		return p->verdict == PACKET_FRAGMENT;
+	w->owner[packet] = (uint8_t)owner;
+	p->verdict = PACKET_ELSEWHERE;
+	/* Nobody here fetches its session or its bytes. */
+	p->hash = 0;
+	p->captured_bytes = 0;
+	return false;
+}
+
+void
+worker_place_run(struct worker *w)
+{
+	struct burst *b = w->burst;
+	bool has_fragments = false;
+	unsigned n_left = 0;
+
+	if (w->params.packet_clock && w->handoff != NULL)
+		tell_clock(w);
+	for (unsigned i = 0; i < b->n; i++)
+		has_fragments |= place(w, i);
+	for (unsigned i = 0; i < b->n && !has_fragments; i++) {
+		if (b->packet[i].verdict != PACKET_ELSEWHERE)
+			continue;
+		leave(w, i);
+		n_left++;
+	}
+	/* Nothing is left to go over. */
+	if (n_left == b->n)
+		b->n = 0;
 }
 
 /* To its owner, or into our own merge. */
@@ -146,7 +213,8 @@ worker_place_packet(struct worker *w, struct packet *p)
 	unsigned owner;
 
 	if (p->verdict == PACKET_ELSEWHERE) {
-		leave(w, p);
+		if (p->mbuf != NULL)
+			leave(w, w->next_packet);
 		return false;
 	}
 	if (p->verdict == PACKET_FRAGMENT && !fragments_push(w->fragments, p))

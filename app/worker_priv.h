@@ -49,6 +49,8 @@ struct worker {
 	bool receives_alone;	  /* no other worker has a queue */
 	bool places;		  /* packets may be others', or have to go into the merge */
 	bool placed;		  /* 'held' went through that already: it is ours, and counted as received */
+	bool settled;		  /* 'held' is ours, all of it, as a glance at each frame said */
+	bool glances;		  /* others' packets leave by a glance, when nothing forbids it */
 	bool distributing;	  /* 'held' is on its way to its owners' merges, ours or others' */
 	uint8_t owner[BURST_MAX]; /* of the packets of the burst that are PACKET_ELSEWHERE */
 	unsigned merge_source;	  /* whose burst is on its way into the merge */
@@ -126,7 +128,10 @@ void worker_receive_fini(struct worker *);
 /* While 'closing': true when nothing is on its way to this worker any more. */
 bool worker_receive_is_over(struct worker *);
 
-/* worker_place.c. A run that was just received and decoded: tells peers the clock, and finds the packets that are
+/* worker_place.c. A burst that was just received: packets that are plainly others' leave. */
+void worker_place_burst(struct worker *, const struct port *);
+
+/* A run that was just received and decoded: tells peers the clock, and finds the packets that are
  * others'. */
 void worker_place_run(struct worker *);
 
@@ -140,7 +145,10 @@ void worker_lookup_datagram(struct worker *, struct packet *);
 /* worker_filter.c. 'bpf': false: the packet is not taken, and was counted. */
 bool worker_takes(struct worker *, const struct packet *);
 
-/* worker_packet.c. Works off 'held', run by run. Stops early when something runs out of head-room. */
+/* worker_packet.c. Packets that are counted by the worker that had them from the port. */
+void worker_count_received(struct worker *, unsigned n, uint64_t bytes);
+
+/* Works off 'held', run by run. Stops early when something runs out of head-room. */
 void worker_work_off(struct worker *, uint64_t *since);
 
 #endif

@@ -25,19 +25,27 @@
 COUNTER(early, "worker.merge_early", "packets that did not wait for mergeWindow, because too many were waiting",
 	LEDGER_NONE, LEDGER_OUT);
 
-enum { LIVE_CLOCK_LAG_S = 10 };
+enum { LIVE_CLOCK_LAG_S = 10, MBUFS_AHEAD = 16 };
 
-/* Buffers that another lcore or the NIC filled are in nobody's cache here: their misses overlap. */
+static inline void
+prefetch_mbuf(struct rte_mbuf *m)
+{
+	rte_prefetch0(m);
+	rte_prefetch0(rte_mbuf_to_priv(m));
+}
+
+/* What another lcore filled is not in this one's cache: misses overlap. A CPU has some 20 of them under way and forgets
+ * what it is asked for beyond that. */
 static void
 prefetch_held(const struct worker *w)
 {
+	for (unsigned i = 0; i < w->n_held && i < MBUFS_AHEAD; i++)
+		prefetch_mbuf(w->held[i]);
 	for (unsigned i = 0; i < w->n_held; i++) {
-		rte_prefetch0(w->held[i]);
-		rte_prefetch0(&w->held[i]->next); /* for who frees it */
-		rte_prefetch0(rte_mbuf_to_priv(w->held[i]));
-	}
-	for (unsigned i = 0; i < w->n_held; i++)
+		if (i + MBUFS_AHEAD < w->n_held)
+			prefetch_mbuf(w->held[i + MBUFS_AHEAD]);
 		rte_prefetch0(rte_pktmbuf_mtod(w->held[i], void *));
+	}
 }
 
 /* Ports that have no replay behind them. */
@@ -64,11 +72,13 @@ hold(struct worker *w, unsigned n, bool placed, bool distributing)
 	w->next_held = 0;
 	w->n_held = n;
 	w->placed = placed;
+	w->settled = false;
 	w->distributing = distributing;
 	if (n == 0)
 		return 0;
 	atomic_store_explicit(&w->last_packet_ns, w->received_ns, memory_order_relaxed);
-	prefetch_held(w);
+	if (w->params.replay || placed)
+		prefetch_held(w);
 	if (!w->params.replay && !distributing)
 		stamp_clock(w);
 	return n;
@@ -104,8 +114,12 @@ receive_in_turn(struct worker *w)
 			n = poll_queue(w, source, w->held);
 		else
 			n = handoff_take(w->handoff, peer_of(w, source), w->held, BURST_MAX, &w->tick_ns);
-		if (n > 0)
-			return hold(w, n, from_peer, false);
+		if (n > 0) {
+			hold(w, n, from_peer, false);
+			if (unlikely(w->glances) && !from_peer)
+				worker_place_burst(w, w->queue[source].port);
+			return n;
+		}
 		if (unlikely(w->tick_ns != 0))
 			return 1;
 	}
@@ -331,6 +345,8 @@ worker_queues_done(struct worker *w, bool alone)
 	if (w->params.merge_window_ns > 0 && !w->params.replay)
 		rc = create_merge(w);
 	w->places = w->handoff != NULL || (w->merge != NULL && !w->params.packet_clock);
+	/* Lossless, a full ring makes its sender wait, which it does between runs. */
+	w->glances = w->handoff != NULL && w->merge == NULL && !w->params.packet_clock && !w->params.lossless;
 	return rc;
 }
 

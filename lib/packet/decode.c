@@ -147,63 +147,82 @@ is_plain_ipv4(const uint8_t *ip)
 	return (word & mask) == 0x45;
 }
 
-/* 'ip': the 40 bytes behind the link header, which ends at 'offset'. A constant offset makes most of it constant. */
+/* Lengths of a TCP segment or UDP datagram. */
+struct plain {
+	uint32_t transport_bytes, header_bytes, payload_bytes, data_bytes;
+	uint8_t protocol, tcp_flags;
+};
+
+/* 'ip': the 40 bytes behind the link header, of 'left' that were captured. False: not such a packet, or not a good one.
+ */
 static inline __attribute__((always_inline)) bool
-decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t *ip, uint32_t offset, uint16_t vlan)
+read_plain_ipv4(const struct decode_conf *conf, const uint8_t *ip, uint32_t left, struct plain *out)
 {
-	uint32_t transport_offset = offset + IPV4_HEADER_BYTES, total_bytes = read_be16(&ip[2]);
-	uint32_t transport_bytes, header_bytes, payload_bytes, data_bytes = 0;
-	const struct drop_ips *drops = packet_drop_ips(conf);
-	uint8_t protocol, tcp_flags = 0;
-	uint64_t tail;
+	uint32_t total_bytes = read_be16(&ip[2]);
 
-	if (unlikely(!is_plain_ipv4(ip) || total_bytes < IPV4_HEADER_BYTES || total_bytes > p->captured_bytes - offset))
+	if (unlikely(!is_plain_ipv4(ip) || total_bytes < IPV4_HEADER_BYTES || total_bytes > left))
 		return false;
-	transport_bytes = total_bytes - IPV4_HEADER_BYTES;
-	if (unlikely(drops != NULL) && drop_ips_either_ipv4(drops, read_be32(&ip[12]), read_be32(&ip[16])))
-		return false;
-
+	out->transport_bytes = total_bytes - IPV4_HEADER_BYTES;
 	if (likely(ip[9] == IP_PROTOCOL_TCP)) {
-		header_bytes = (uint32_t)(ip[32] >> 4) * 4;
-		if (unlikely(header_bytes < TCP_HEADER_BYTES || header_bytes > p->captured_bytes - transport_offset))
+		out->header_bytes = (uint32_t)(ip[32] >> 4) * 4;
+		if (unlikely(out->header_bytes < TCP_HEADER_BYTES || out->header_bytes > left - IPV4_HEADER_BYTES))
 			return false;
-		payload_bytes = transport_bytes > header_bytes ? transport_bytes - header_bytes : 0;
-		tcp_flags = ip[33];
-		protocol = conf->tcp;
+		out->payload_bytes =
+			out->transport_bytes > out->header_bytes ? out->transport_bytes - out->header_bytes : 0;
+		out->data_bytes = 0;
+		out->tcp_flags = ip[33];
+		out->protocol = conf->tcp;
 	} else if (likely(ip[9] == IP_PROTOCOL_UDP)) {
 		uint32_t length = read_be16(&ip[24]);
 
-		if (unlikely(length < UDP_HEADER_BYTES || length > transport_bytes ||
+		if (unlikely(length < UDP_HEADER_BYTES || length > out->transport_bytes ||
 			     bit_test(conf->udp_port_bits, read_be16(&ip[22]))))
 			return false;
-		header_bytes = UDP_HEADER_BYTES;
-		payload_bytes = data_bytes = length - UDP_HEADER_BYTES;
-		protocol = conf->udp;
+		out->header_bytes = UDP_HEADER_BYTES;
+		out->payload_bytes = out->data_bytes = length - UDP_HEADER_BYTES;
+		out->tcp_flags = 0;
+		out->protocol = conf->udp;
 	} else {
 		return false;
 	}
+	return true;
+}
+
+/* The link header ends at 'offset'. A constant offset makes most of it constant. */
+static inline __attribute__((always_inline)) bool
+decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t *ip, uint32_t offset, uint16_t vlan)
+{
+	const struct drop_ips *drops = packet_drop_ips(conf);
+	struct plain plain;
+	uint64_t tail;
+
+	if (unlikely(!read_plain_ipv4(conf, ip, p->captured_bytes - offset, &plain)))
+		return false;
+	if (unlikely(drops != NULL) && drop_ips_either_ipv4(drops, read_be32(&ip[12]), read_be32(&ip[16])))
+		return false;
 
 	memset(&p->verdict, 0, offsetof(struct packet, key) - offsetof(struct packet, verdict));
 	p->vlan = vlan;
-	tail = key_tail(0, protocol);
+	tail = key_tail(0, plain.protocol);
 	if (unlikely(conf->tracks))
-		tail = key_tail(packet_tracking_id(conf, p), protocol);
-	key_set_ipv4(p, read_be32(&ip[12]), read_be32(&ip[16]), read_be16(&ip[20]), read_be16(&ip[22]), tail);
-	p->protocol = protocol;
+		tail = key_tail(packet_tracking_id(conf, p), plain.protocol);
+	p->reversed = key_set_ipv4(&p->key, read_be32(&ip[12]), read_be32(&ip[16]), read_be16(&ip[20]),
+				   read_be16(&ip[22]), tail);
+	p->protocol = plain.protocol;
 	p->ip_version = 4;
 	p->ip_protocol = ip[9];
 	p->traffic_class = ip[1];
 	p->hop_limit = ip[8];
 	p->dispatches = 2;
 	p->is_ethernet = true;
-	p->tcp_flags = tcp_flags;
+	p->tcp_flags = plain.tcp_flags;
 	p->outer_ethernet_offset = PACKET_NO_OFFSET;
 	p->ip_offset = (uint16_t)offset;
-	p->transport_offset = transport_offset;
-	p->transport_bytes = transport_bytes;
-	p->payload_offset = transport_offset + header_bytes;
-	p->payload_bytes = payload_bytes;
-	p->data_bytes = data_bytes;
+	p->transport_offset = offset + IPV4_HEADER_BYTES;
+	p->transport_bytes = plain.transport_bytes;
+	p->payload_offset = offset + IPV4_HEADER_BYTES + plain.header_bytes;
+	p->payload_bytes = plain.payload_bytes;
+	p->data_bytes = plain.data_bytes;
 	return true;
 }
 
@@ -254,6 +273,21 @@ bool
 packet_decode_fast(const struct decode_conf *conf, struct packet *p)
 {
 	return decode_fast(conf, p);
+}
+
+bool
+packet_glance(const struct decode_conf *conf, const uint8_t *frame, uint32_t bytes, struct flow_key *key)
+{
+	const uint8_t *ip = frame + ETHERNET_HEADER_BYTES;
+	struct plain plain;
+
+	if (bytes < ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES || !conf->fast ||
+	    read_be16(&frame[12]) != ETHERTYPE_IPV4 ||
+	    !read_plain_ipv4(conf, ip, bytes - ETHERNET_HEADER_BYTES, &plain))
+		return false;
+	(void)key_set_ipv4(key, read_be32(&ip[12]), read_be32(&ip[16]), read_be16(&ip[20]), read_be16(&ip[22]),
+			   key_tail(0, plain.protocol));
+	return true;
 }
 
 static inline enum packet_verdict

@@ -60,8 +60,8 @@ packet_key_endpoints(const struct decode_conf *conf, struct packet *p, uint8_t p
 
 		key_set_endpoints(p, &none[0], &none[1], tail);
 	} else if (p->ip_version == 4) {
-		key_set_ipv4(p, read_be32(&addresses[0]), read_be32(&addresses[4]), source_port, destination_port,
-			     tail);
+		p->reversed = key_set_ipv4(&p->key, read_be32(&addresses[0]), read_be32(&addresses[4]), source_port,
+					   destination_port, tail);
 	} else {
 		struct endpoint source = ipv6_endpoint(&addresses[0], source_port);
 		struct endpoint destination = ipv6_endpoint(&addresses[16], destination_port);

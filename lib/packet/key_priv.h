@@ -87,19 +87,19 @@ key_set_endpoints(struct packet *p, const struct endpoint *source, const struct 
 	p->reversed = reversed;
 }
 
-/* The same for IPv4: one comparison. */
-static inline void
-key_set_ipv4(struct packet *p, uint32_t source, uint32_t destination, uint16_t source_port, uint16_t destination_port,
-	     uint64_t tail)
+/* The same for IPv4: one comparison. Returns what p->reversed is then. */
+static inline bool
+key_set_ipv4(struct flow_key *key, uint32_t source, uint32_t destination, uint16_t source_port,
+	     uint16_t destination_port, uint64_t tail)
 {
 	uint64_t first = (uint64_t)source << 16 | source_port, second = (uint64_t)destination << 16 | destination_port;
 	bool reversed = first > second;
 
 	swap_words(&first, &second, reversed);
-	key_set_address(p->key.address[0], 0, ipv4_mapped((uint32_t)(first >> 16)));
-	key_set_address(p->key.address[1], 0, ipv4_mapped((uint32_t)(second >> 16)));
-	key_set_tail(&p->key, (uint16_t)first, (uint16_t)second, tail);
-	p->reversed = reversed;
+	key_set_address(key->address[0], 0, ipv4_mapped((uint32_t)(first >> 16)));
+	key_set_address(key->address[1], 0, ipv4_mapped((uint32_t)(second >> 16)));
+	key_set_tail(key, (uint16_t)first, (uint16_t)second, tail);
+	return reversed;
 }
 
 #endif

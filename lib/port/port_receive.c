@@ -76,6 +76,11 @@ port_receive(const struct port *port, uint16_t queue, struct rte_mbuf **mbufs, u
 	if (n > 0 && !port->is_replay) {
 		uint64_t wall_ns = clock_wall_ns();
 
+		/* Nobody's cache has the packets, and whoever read what was beside them last may be another core. */
+		for (uint16_t i = 0; i < n; i++) {
+			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+			rte_prefetch0_write(rte_mbuf_to_priv(mbufs[i]));
+		}
 		for (uint16_t i = 0; i < n; i++)
 			set_meta(port, state, mbufs[i], wall_ns);
 	}

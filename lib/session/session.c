@@ -311,6 +311,10 @@ find(const struct session_table *t, uint32_t hash, const struct flow_key *key)
 	return find_in(t, buckets_second(&t->buckets, hash), hash, key);
 }
 
+/* Distance at which what a session points to is asked for. All of a burst at once would be more than a CPU has room
+ * for, and what has no room is forgotten. */
+enum { SESSIONS_AHEAD = 16 };
+
 /* The handle that matches, probably the one; its lines are asked for. 0: none in this bucket. */
 static inline uint32_t
 prefetch_session(const struct session_table *t, const struct bucket *bucket, uint32_t hash)
@@ -344,6 +348,27 @@ prefetch_rest(const struct session_table *t, uint32_t handle)
 }
 
 void
+session_prefetch_buckets(const struct session_table *t, const struct packet *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(buckets_first(&t->buckets, p[i].hash));
+}
+
+/* One in ten in a full table: too many to leave them to the look-up. */
+static void
+prefetch_elsewhere(struct session_table *t, const struct packet *p, const uint8_t *elsewhere, unsigned n)
+{
+	for (unsigned k = 0; k < n; k++) {
+		uint32_t hash = p[elsewhere[k]].hash;
+
+		t->hint[elsewhere[k]] = prefetch_session(t, buckets_second(&t->buckets, hash), hash);
+	}
+	for (unsigned k = 0; k < n; k++)
+		if (t->hint[elsewhere[k]] != 0)
+			prefetch_rest(t, t->hint[elsewhere[k]]);
+}
+
+void
 session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned n)
 {
 	uint32_t *handle = t->hint;
@@ -355,26 +380,21 @@ session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned
 		n = BURST_MAX;
 	t->hinted = p;
 	t->n_hints = n;
-	for (unsigned i = 0; i < n; i++)
-		rte_prefetch0(buckets_first(&t->buckets, p[i].hash));
-	for (unsigned i = 0; i < n; i++) {
-		const struct bucket *bucket = buckets_first(&t->buckets, p[i].hash);
+	for (unsigned i = 0; i < n + SESSIONS_AHEAD; i++) {
+		const struct bucket *bucket;
 
+		if (i >= SESSIONS_AHEAD && handle[i - SESSIONS_AHEAD] != 0)
+			prefetch_rest(t, handle[i - SESSIONS_AHEAD]);
+		if (i >= n)
+			continue;
+		bucket = buckets_first(&t->buckets, p[i].hash);
 		handle[i] = p[i].hash != 0 ? prefetch_session(t, bucket, p[i].hash) : 0;
 		if (handle[i] == 0 && p[i].hash != 0 && bucket_has_overflow(bucket)) {
 			rte_prefetch0(buckets_second(&t->buckets, p[i].hash));
 			elsewhere[n_elsewhere++] = (uint8_t)i;
 		}
 	}
-	/* One in ten in a full table: too many to leave them to the look-up. */
-	for (unsigned k = 0; k < n_elsewhere; k++) {
-		uint32_t hash = p[elsewhere[k]].hash;
-
-		handle[elsewhere[k]] = prefetch_session(t, buckets_second(&t->buckets, hash), hash);
-	}
-	for (unsigned i = 0; i < n; i++)
-		if (handle[i] != 0)
-			prefetch_rest(t, handle[i]);
+	prefetch_elsewhere(t, p, elsewhere, n_elsewhere);
 }
 
 enum { VALUES_END_BYTES = 832 }; /* of a record: what comes then are positions */

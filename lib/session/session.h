@@ -2,7 +2,7 @@
  *
  * A worker calls, for every burst of packets that share one clock second:
  *
- *   session_prefetch_burst()     cache misses of different packets overlap
+ *   session_prefetch_buckets(), session_prefetch_burst()     cache misses of different packets overlap
  *   for each packet, in order:
  *     session_lookup()           finds or adds; a session that is over by the clock is saved first
  *     writer_append()            (lib/writer) stores it
@@ -94,6 +94,9 @@ struct session_table;
 struct session_table *session_table_create(const struct session_table_params *);
 void session_table_destroy(struct session_table *); /* accepts NULL; sessions still inside are lost and logged */
 
+/* As soon as some have their hash, a few at a time: the table's lines for these. */
+void session_prefetch_buckets(const struct session_table *, const struct packet *, unsigned n);
+/* For all of the burst: their sessions. */
 void session_prefetch_burst(struct session_table *, const struct packet *, unsigned n);
 /* After it, for the same packets: asks for the payload and the records of those that parsers will be called for, so far
  * as can be known before. Returns how many have a session already; 'slot' is what session_slot() holds for each. */

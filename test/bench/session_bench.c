@@ -61,6 +61,7 @@ cpu_ns(void)
 static void
 run_burst(struct bench *b)
 {
+	session_prefetch_buckets(b->table, b->burst.packet, BURST_MAX);
 	session_prefetch_burst(b->table, b->burst.packet, BURST_MAX);
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		struct packet *p = &b->burst.packet[i];

@@ -31,6 +31,7 @@
 
 enum {
 	FEED_BURST = 64,
+	FEED_AHEAD = 8,
 	UNDER_WAY_MAX = 2048,
 	TURNS_A_LOOK = 16,
 	POOL_MBUFS = 16383,
@@ -160,6 +161,9 @@ fill(struct feeder *f, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		const struct frame *frame = &f->frames->frame[f->next + i];
 
+		/* It comes back from whoever freed it. A NIC's driver asks for it, or writes many at once. */
+		if (i + FEED_AHEAD < n)
+			rte_prefetch0_write(m[i + FEED_AHEAD]);
 		m[i]->buf_addr = frame->data;
 		m[i]->buf_len = (uint16_t)frame->bytes;
 		m[i]->data_off = 0;

@@ -72,7 +72,7 @@ TEST(each_verdict_but_ok_and_fragment_has_a_counter)
 struct walk {
 	struct decode_conf *conf[4];
 	unsigned captures;
-	uint64_t packets, fast, different, outside, verdict[VERDICTS];
+	uint64_t packets, fast, glanced, misplaced, different, outside, verdict[VERDICTS];
 };
 
 static bool
@@ -85,6 +85,21 @@ within(const struct packet *p)
 	       p->data_bytes <= p->captured_bytes && p->protocol != 0 && p->key.protocol == p->protocol &&
 	       (p->ip_version == 0 || p->ip_offset < p->captured_bytes) &&
 	       (p->ethernet_offset == PACKET_NO_OFFSET || p->ethernet_offset <= PACKET_HEADER_OFFSET_MAX);
+}
+
+/* Whoever decodes it gives it to the same worker. */
+static void
+walk_glance(struct walk *w, const struct decode_conf *conf, const struct packet *p, uint32_t captured_bytes)
+{
+	struct flow_key key;
+	bool is_equal;
+
+	if (p->link_type != LINK_ETHERNET || !packet_glance(conf, p->data, captured_bytes, &key))
+		return;
+	w->glanced++;
+	is_equal = packet_tracking_id(conf, p) != 0 || flow_key_equal(&key, &p->key);
+	w->misplaced += p->verdict != PACKET_OK || !is_equal ||
+			flow_key_owner(&key, 1 << 16) != flow_key_owner(&p->key, 1 << 16);
 }
 
 static void
@@ -101,6 +116,7 @@ walk_packet(struct walk *w, uint16_t link_type, const uint8_t *bytes, uint32_t c
 		packet_decode_general(w->conf[i], &general);
 		w->different += memcmp(&p, &general, sizeof(p)) != 0;
 		w->outside += !within(&p);
+		walk_glance(w, w->conf[i], &p, captured_bytes);
 		if (i == 0) {
 			w->verdict[p.verdict]++;
 			w->fast += packet_decode_fast(w->conf[0], &general);
@@ -184,6 +200,8 @@ TEST(the_short_path_gives_what_the_general_one_gives_on_all_captures)
 		EXPECT_EQ(w.outside, 0);
 		EXPECT(w.verdict[PACKET_OK] > w.packets * 8 / 10);
 		EXPECT(w.fast > w.packets / 2);
+		EXPECT(w.glanced > w.packets); /* of three times as many */
+		EXPECT_EQ(w.misplaced, 0);
 	}
 	for (unsigned i = 0; i < 4; i++)
 		decode_conf_destroy(w.conf[i]);
