@@ -3,9 +3,9 @@
  * Live, most packets of others are told by a glance at their headers and leave as soon as a burst was received.
  *
  * Where a glance does not tell, a run is decoded first, and then each packet is ours or another worker's, by the hash
- * of its flow: the innermost one, so tunnels need no more. Those of others leave at once; where fragments are among
- * them that we put together, in the order of the run, when their turn comes, so that for one target packets and the
- * datagrams between them stay in order.
+ * of its flow: the innermost one, so tunnels need no more. Live, those of others leave at once; where fragments are
+ * among them that we put together, in the order of the run, when their turn comes, so that for one target packets and
+ * the datagrams between them stay in order.
  *
  * Fragments have no flow yet. Where several workers receive, they go to the one that their addresses say, which is also
  * how NICs place them; it puts them together, and the whole goes to its flow's owner. Where one worker receives
@@ -158,14 +158,14 @@ void
 worker_place_run(struct worker *w)
 {
 	struct burst *b = w->burst;
-	bool has_fragments = false;
+	bool in_turn = w->params.lossless; /* the run may have to wait, and who asks is told what is left of it */
 	unsigned n_left = 0;
 
 	if (w->params.packet_clock && w->handoff != NULL)
 		tell_clock(w);
 	for (unsigned i = 0; i < b->n; i++)
-		has_fragments |= place(w, i);
-	for (unsigned i = 0; i < b->n && !has_fragments; i++) {
+		in_turn |= place(w, i);
+	for (unsigned i = 0; i < b->n && !in_turn; i++) {
 		if (b->packet[i].verdict != PACKET_ELSEWHERE)
 			continue;
 		leave(w, i);
