@@ -38,14 +38,6 @@ packet_tracking_id(const struct decode_conf *conf, const struct packet *p)
 	return collapse_find(conf, id);
 }
 
-static struct endpoint
-ipv6_endpoint(const uint8_t address[16], uint16_t port)
-{
-	return (struct endpoint){.high = (uint64_t)read_be32(&address[0]) << 32 | read_be32(&address[4]),
-				 .low = (uint64_t)read_be32(&address[8]) << 32 | read_be32(&address[12]),
-				 .port = port};
-}
-
 void
 packet_key_endpoints(const struct decode_conf *conf, struct packet *p, uint8_t protocol, uint16_t source_port,
 		     uint16_t destination_port)
@@ -58,15 +50,12 @@ packet_key_endpoints(const struct decode_conf *conf, struct packet *p, uint8_t p
 	if (addresses == NULL) {
 		struct endpoint none[2] = {{.port = source_port}, {.port = destination_port}};
 
-		key_set_endpoints(p, &none[0], &none[1], tail);
+		p->reversed = key_set_endpoints(&p->key, &none[0], &none[1], tail);
 	} else if (p->ip_version == 4) {
 		p->reversed = key_set_ipv4(&p->key, read_be32(&addresses[0]), read_be32(&addresses[4]), source_port,
 					   destination_port, tail);
 	} else {
-		struct endpoint source = ipv6_endpoint(&addresses[0], source_port);
-		struct endpoint destination = ipv6_endpoint(&addresses[16], destination_port);
-
-		key_set_endpoints(p, &source, &destination, tail);
+		p->reversed = key_set_ipv6(&p->key, addresses, source_port, destination_port, tail);
 	}
 }
 

@@ -69,9 +69,11 @@ swap_words(uint64_t *a, uint64_t *b, bool swap)
 	*b ^= difference;
 }
 
-/* Addresses by number, which is their order as bytes, then ports; equal ones count as sent by the first. */
-static inline void
-key_set_endpoints(struct packet *p, const struct endpoint *source, const struct endpoint *destination, uint64_t tail)
+/* Addresses by number, which is their order as bytes, then ports; equal ones count as sent by the first. Returns what
+ * p->reversed is then. */
+static inline bool
+key_set_endpoints(struct flow_key *key, const struct endpoint *source, const struct endpoint *destination,
+		  uint64_t tail)
 {
 	uint64_t high[2] = {source->high, destination->high}, low[2] = {source->low, destination->low};
 	uint64_t port[2] = {source->port, destination->port};
@@ -81,13 +83,32 @@ key_set_endpoints(struct packet *p, const struct endpoint *source, const struct 
 	swap_words(&high[0], &high[1], reversed);
 	swap_words(&low[0], &low[1], reversed);
 	swap_words(&port[0], &port[1], reversed);
-	key_set_address(p->key.address[0], high[0], low[0]);
-	key_set_address(p->key.address[1], high[1], low[1]);
-	key_set_tail(&p->key, (uint16_t)port[0], (uint16_t)port[1], tail);
-	p->reversed = reversed;
+	key_set_address(key->address[0], high[0], low[0]);
+	key_set_address(key->address[1], high[1], low[1]);
+	key_set_tail(key, (uint16_t)port[0], (uint16_t)port[1], tail);
+	return reversed;
 }
 
-/* The same for IPv4: one comparison. Returns what p->reversed is then. */
+static inline struct endpoint
+ipv6_endpoint(const uint8_t address[16], uint16_t port)
+{
+	return (struct endpoint){.high = (uint64_t)read_be32(&address[0]) << 32 | read_be32(&address[4]),
+				 .low = (uint64_t)read_be32(&address[8]) << 32 | read_be32(&address[12]),
+				 .port = port};
+}
+
+/* 'addresses': source and destination. */
+static inline bool
+key_set_ipv6(struct flow_key *key, const uint8_t addresses[32], uint16_t source_port, uint16_t destination_port,
+	     uint64_t tail)
+{
+	struct endpoint source = ipv6_endpoint(&addresses[0], source_port);
+	struct endpoint destination = ipv6_endpoint(&addresses[16], destination_port);
+
+	return key_set_endpoints(key, &source, &destination, tail);
+}
+
+/* The same for IPv4: one comparison. */
 static inline bool
 key_set_ipv4(struct flow_key *key, uint32_t source, uint32_t destination, uint16_t source_port,
 	     uint16_t destination_port, uint64_t tail)
