@@ -5,7 +5,7 @@
  * texts that have their length of four hex digits before them; which of both it is, each direction shows by itself, on
  * any port. When both sides said STLS, TLS follows and is parsed as such.
  *
- * At most BUFFER_MAX_BYTES of a direction are kept; more is lost, and so are messages of more than PAYLOAD_MAX_BYTES.
+ * At most BUFFER_MAX_BYTES of a direction wait for more, a message; those of more than PAYLOAD_MAX_BYTES are lost.
  * What is no message empties the direction's buffer, and the next chunk may begin with one again: payloads that are
  * too long are passed over like this. */
 #include "parser.h"

@@ -5,8 +5,6 @@
 #include "ber.h"
 #include "parser.h"
 
-#include <rte_common.h>
-
 enum { F_CALLED_TITLE, F_CALLING_TITLE, F_CALLED_INVOCATION, F_CALLING_INVOCATION, F_SECURITY, F_RESPONSE, N_FIELDS };
 
 static const struct field c1222_fields[N_FIELDS] = {

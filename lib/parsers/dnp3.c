@@ -28,7 +28,8 @@ enum {
 	LENGTH_MIN = 5, /* what the length counts of the header: control and addresses */
 	BLOCK_BYTES = 16,
 	CRC_BYTES = 2,
-	FRAME_MAX_BYTES = HEADER_BYTES + UINT8_MAX - LENGTH_MIN + 16 * CRC_BYTES,
+	DATA_MAX_BYTES = UINT8_MAX - LENGTH_MIN,
+	FRAME_MAX_BYTES = HEADER_BYTES + DATA_MAX_BYTES + (DATA_MAX_BYTES + BLOCK_BYTES - 1) / BLOCK_BYTES * CRC_BYTES,
 };
 
 static const char *const function_names[] = {
