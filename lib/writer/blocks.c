@@ -4,8 +4,9 @@
  * later go to a compression device or a NIC as they are. An mbuf's lengths have 16 bits, so the block's own are in the
  * private area. The mbufs are never freed while the writer lives: a block circles worker -> writer -> worker.
  *
- * Each worker owns a few blocks, so that no other can starve it; the rest goes to whoever runs short. All of it is one
- * allocation, made at creation; without hugepages the kernel gives its pages when they are first filled. */
+ * Each worker owns a few blocks, so that no other can starve it; the rest is a reserve from which a worker takes when
+ * it runs short, itself: the writer may be in a system call for as long as a disk takes. All of it is one allocation,
+ * made at creation; without hugepages the kernel gives its pages when they are first filled. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,13 +77,15 @@ bool
 writer_blocks_create(struct writer *w, char *why, size_t why_size)
 {
 	static _Atomic unsigned instance;
+	unsigned n = atomic_fetch_add(&instance, 1);
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	w->n_blocks = writer_block_count(w->conf, w->n_workers);
 	w->n_own = RTE_MIN((unsigned)WRITER_OWN_BLOCKS, w->n_blocks / w->n_workers);
 	w->block = calloc(w->n_blocks, sizeof(struct writer_block *));
-	w->reserve = calloc(w->n_blocks, sizeof(struct writer_block *));
-	snprintf(name, sizeof(name), "shrike_blocks%u", atomic_fetch_add(&instance, 1));
+	snprintf(name, sizeof(name), "wr_reserve%u", n);
+	w->reserve = rte_ring_create(name, w->n_blocks, w->params.socket, RING_F_SP_ENQ | RING_F_EXACT_SZ);
+	snprintf(name, sizeof(name), "shrike_blocks%u", n);
 	w->pool = rte_pktmbuf_pool_create(
 		name, w->n_blocks, 0, RTE_ALIGN(sizeof(struct writer_block), RTE_MBUF_PRIV_ALIGN), 0, w->params.socket);
 	w->memory = allocate((size_t)w->n_blocks * WRITER_BLOCK_BYTES, w->params.socket);
@@ -107,7 +110,7 @@ writer_blocks_destroy(struct writer *w)
 	rte_mempool_free(w->pool);
 	rte_free(w->memory);
 	free(w->block);
-	free(w->reserve);
+	rte_ring_free(w->reserve);
 }
 
 void
@@ -119,27 +122,8 @@ writer_block_return(struct writer *w, struct writer_block *b)
 	b->fill = b->packets = 0;
 	b->last = b->done = false;
 	b->result = 0;
-	if (b->home == WRITER_SHARED)
-		w->reserve[w->n_reserve++] = b;
-	else
-		rte_ring_enqueue(w->lane[b->home].empty, b->mbuf); /* holds all blocks: cannot be full */
-}
-
-/* One block of the reserve to each worker that runs short. */
-unsigned
-writer_blocks_share(struct writer *w)
-{
-	unsigned given = 0;
-
-	for (unsigned i = 0; i < w->n_workers && w->n_reserve > 0; i++) {
-		struct writer_lane *lane = &w->lane[(w->next_lane + i) % w->n_workers];
-
-		if (rte_ring_count(lane->empty) >= w->n_own)
-			continue;
-		rte_ring_enqueue(lane->empty, w->reserve[--w->n_reserve]->mbuf);
-		given++;
-	}
-	return given;
+	/* Both hold all blocks: they cannot be full. */
+	rte_ring_enqueue(b->home == WRITER_SHARED ? w->reserve : w->lane[b->home].empty, b->mbuf);
 }
 
 /* Counted from what the blocks and stages hold, not from what went in and out. */

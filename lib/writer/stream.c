@@ -132,7 +132,8 @@ reserve(struct writer_stream *s, const struct writer_file *keep)
 
 	if (s->spare != NULL)
 		return true;
-	if (rte_ring_dequeue(s->lane->empty, (void **)&m) != 0) {
+	if (rte_ring_dequeue(s->lane->empty, (void **)&m) != 0 &&
+	    rte_ring_dequeue(s->writer->reserve, (void **)&m) != 0) {
 		surrender(s, keep);
 		return false;
 	}
@@ -637,7 +638,8 @@ has_blocks(struct writer_stream *s, unsigned packets)
 	unsigned at_most = s->writer->n_own - 1;
 	unsigned at_hand = rte_ring_count(s->lane->empty) + (s->spare != NULL);
 
-	if (likely(at_hand >= RTE_MIN(wanted, at_most)))
+	wanted = RTE_MIN(wanted, at_most);
+	if (likely(at_hand >= wanted) || at_hand + rte_ring_count(s->writer->reserve) >= wanted)
 		return true;
 	surrender(s, s->current);
 	return false;
@@ -736,7 +738,7 @@ writer_stream_used_percent(const struct writer_stream *s)
 	if (!s->has_blocks || s->failing)
 		return 0;
 	all = w->n_blocks - w->n_own * (w->n_workers - 1);
-	at_hand = rte_ring_count(s->lane->empty) + __atomic_load_n(&w->n_reserve, __ATOMIC_RELAXED);
+	at_hand = rte_ring_count(s->lane->empty) + rte_ring_count(w->reserve);
 	return at_hand >= all ? 0 : 100 * (all - at_hand) / all;
 }
 

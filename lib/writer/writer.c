@@ -302,7 +302,6 @@ writer_poll(struct writer *w)
 		w->next_lane = w->next_lane + 1 < w->n_workers ? w->next_lane + 1 : 0;
 		if (w->disk != NULL)
 			writer_disk_submit(w->disk);
-		work += writer_blocks_share(w);
 		atomic_store_explicit(&w->busy, w->disk != NULL && writer_disk_in_flight(w->disk) > 0,
 				      memory_order_release);
 	}

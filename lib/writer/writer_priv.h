@@ -19,7 +19,7 @@ enum {
 	WRITER_RECORD_BYTES = 16,
 	WRITER_OPEN_FILES = 8, /* of one worker at once: link types times resolutions */
 	WRITER_FILES = 32,     /* of one worker, with those the writer has not finished yet */
-	WRITER_OWN_BLOCKS = 4, /* of one worker; the rest go where they are needed */
+	WRITER_OWN_BLOCKS = 4, /* of one worker; the rest are the reserve */
 	WRITER_OWN_BLOCKS_MIN = 2,
 	WRITER_SHARED_BLOCKS = 16,
 	WRITER_WRITES = 8, /* in flight at once */
@@ -95,7 +95,7 @@ struct writer_handover {
 /* Between one worker and the writer. */
 struct writer_lane {
 	struct rte_ring *full;	   /* struct writer_handover, to the writer */
-	struct rte_ring *empty;	   /* mbufs, to the worker */
+	struct rte_ring *empty;	   /* mbufs, the worker's own */
 	struct rte_ring *finished; /* struct writer_file, to the worker */
 	struct writer_file *files; /* WRITER_FILES of them */
 };
@@ -136,8 +136,7 @@ struct writer {
 	struct rte_mempool *pool;
 	void *memory;
 	struct writer_block **block;
-	struct writer_block **reserve;
-	unsigned n_reserve;
+	struct rte_ring *reserve; /* mbufs, to whichever worker runs short */
 	struct writer_disk *disk;
 	uint64_t rotate_bytes, rotate_age_ns;
 	struct writer_inputs inputs;
@@ -154,7 +153,6 @@ unsigned writer_block_count(const struct writer_conf *, unsigned n_workers);
 bool writer_blocks_create(struct writer *, char *why, size_t why_size);
 void writer_blocks_destroy(struct writer *);
 void writer_block_return(struct writer *, struct writer_block *);
-unsigned writer_blocks_share(struct writer *);
 uint64_t writer_blocks_held(const void *writer); /* the ledger's gauge */
 
 static inline struct writer_block *

@@ -414,6 +414,41 @@ TEST(live_a_packet_without_block_is_not_stored_and_counted)
 	fixture_stop(&f);
 }
 
+/* A writer may be in a system call for long. What no worker owns is there for the one that runs short, and what another
+ * owns is not. */
+TEST(live_a_worker_has_the_reserve_while_the_writer_does_not_run)
+{
+	enum { BLOCKS = 12, OWN = 4, PACKET_BYTES = 16384 };
+	const unsigned usable = BLOCKS - OWN, packets = usable * (WRITER_BLOCK_BYTES / PACKET_BYTES) + 200;
+	struct fixture f;
+	unsigned stored = 0;
+
+	fixture_init(&f);
+	f.conf.live = true;
+	f.conf.n_blocks = BLOCKS;
+	f.conf.file_size_max_gib = 1;
+	REQUIRE(fixture_start(&f, 2));
+	EXPECT_EQ(writer_stream_used_percent(f.stream[0]), 0);
+	for (unsigned i = 0; i < packets; i++) {
+		struct packet p = fixture_packet(i + 1, PACKET_BYTES, start_ns);
+
+		EXPECT(writer_append(f.stream[0], &p, 0));
+		if (p.position == 0)
+			continue;
+		stored++;
+		fixture_note(&f, &p, i + 1);
+	}
+	EXPECT((uint64_t)stored * (PACKET_BYTES + WRITER_RECORD_BYTES) >
+	       usable * WRITER_BLOCK_BYTES - 2 * PACKET_BYTES);
+	EXPECT_EQ(writer_stream_used_percent(f.stream[0]), 100);
+	EXPECT(writer_stream_room(f.stream[1], 64));
+	EXPECT_EQ(ledger_check(stdout), 0);
+	fixture_finish(&f);
+	EXPECT_EQ(fixture_missing(&f), 0);
+	EXPECT_EQ(ledger_check(stdout), 0);
+	fixture_stop(&f);
+}
+
 TEST(a_replay_without_block_waits_and_says_so)
 {
 	struct fixture f;
