@@ -17,9 +17,10 @@ enum { PORT_FRAME_OVERHEAD = 26 };
 struct port_queue {
 	uint64_t clock_ns; /* greatest stamp so far */
 	uint64_t received;
-	uint64_t far_stamps; /* device stamps that no unit brings near the clock */
-	uint64_t lost_tags;  /* VLAN tags that the device took off and that did not fit on again */
-	uint8_t unit;	     /* enum stamp_unit */
+	uint64_t far_stamps;   /* device stamps that no unit brings near the clock */
+	uint64_t lost_tags;    /* VLAN tags that the device took off and that did not fit on again */
+	uint8_t unit;	       /* enum stamp_unit */
+	bool has_microseconds; /* the last stamp of a capture file was no finer */
 } __rte_cache_aligned;
 
 /* Software drivers whose queues somebody else fills. */

@@ -4,6 +4,8 @@
  * live port the unit is told by the first stamp, and each must be near the wall clock, or the packet gets that, read
  * once a burst (port_time.h).
  *
+ * A live packet's time is one in nanoseconds, whatever it ends in: packets of one port belong into one pcap file.
+ *
  * The clock that goes with a packet is the greatest stamp of those before it on the same queue (DESIGN 2). */
 #include <rte_ethdev.h>
 #include <rte_ether.h>
@@ -23,6 +25,8 @@ device_stamp_ns(const struct port *port, struct port_queue *queue, const struct 
 	if (unlikely(queue->unit == STAMP_UNKNOWN))
 		queue->unit = (uint8_t)stamp_detect(stamp, wall_ns, clock);
 	time_ns = stamp_ns((enum stamp_unit)queue->unit, stamp, clock);
+	if (queue->unit == STAMP_FILE)
+		queue->has_microseconds = stamp_has_microseconds(stamp);
 	if (queue->unit == STAMP_FILE || likely(stamp_is_near(time_ns, wall_ns)))
 		return time_ns;
 	queue->far_stamps++;
@@ -60,7 +64,7 @@ set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, 
 		.input = port->id,
 		.link_type = port->link_type,
 		.kind = META_PACKET,
-		.has_nanoseconds = time_ns % NS_PER_US != 0,
+		.has_nanoseconds = !queue->has_microseconds,
 	};
 	if (time_ns > queue->clock_ns)
 		queue->clock_ns = time_ns;

@@ -46,13 +46,20 @@ stamp_is_near(uint64_t time_ns, uint64_t wall_ns)
 /* The unit that brings a live stamp near the wall clock. */
 enum stamp_unit stamp_detect(uint64_t stamp, uint64_t wall_ns, const struct device_clock *);
 
-/* STAMP_UNKNOWN gives 0. */
-static inline uint64_t
-stamp_ns(enum stamp_unit unit, uint64_t stamp, const struct device_clock *c)
+/* Of a capture's stamp. */
+static inline bool
+stamp_has_microseconds(uint64_t stamp)
 {
 	/* In microseconds the year 5138, in nanoseconds March 1973. */
 	static const uint64_t smallest_ns = UINT64_C(100000000000000000);
 
+	return stamp < smallest_ns;
+}
+
+/* STAMP_UNKNOWN gives 0. */
+static inline uint64_t
+stamp_ns(enum stamp_unit unit, uint64_t stamp, const struct device_clock *c)
+{
 	switch (unit) {
 	case STAMP_NS:
 		return stamp;
@@ -61,7 +68,7 @@ stamp_ns(enum stamp_unit unit, uint64_t stamp, const struct device_clock *c)
 	case STAMP_TICKS:
 		return device_clock_ns(c, stamp);
 	case STAMP_FILE:
-		return stamp < smallest_ns ? stamp * NS_PER_US : stamp;
+		return stamp_has_microseconds(stamp) ? stamp * NS_PER_US : stamp;
 	default:
 		return 0;
 	}

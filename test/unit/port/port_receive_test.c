@@ -8,6 +8,7 @@
 #include "counters.h"
 #include "packet.h"
 #include "port.h"
+#include "port_priv.h"
 #include "test.h"
 
 static struct rte_mempool *pool;
@@ -97,6 +98,47 @@ TEST(stamps_in_microseconds_are_too)
 	EXPECT_EQ(take(), now_us * 1000);
 	put(now_us + 7);
 	EXPECT_EQ(take(), now_us * 1000 + 7000);
+	end();
+}
+
+static bool
+has_nanoseconds(uint64_t stamp)
+{
+	struct rte_mbuf *m;
+	bool has = false;
+
+	put(stamp);
+	if (port_receive(&port, 0, &m, 1) != 1)
+		return false;
+	has = ((struct packet_meta *)rte_mbuf_to_priv(m))->has_nanoseconds;
+	port_free_burst(&m, 1);
+	return has;
+}
+
+/* Or every thousandth burst would begin another pcap file. */
+TEST(a_live_packet_has_nanoseconds_even_where_they_are_none)
+{
+	uint64_t now = clock_wall_ns() / 1000 * 1000;
+
+	REQUIRE(start());
+	EXPECT(has_nanoseconds(now + 1));
+	EXPECT(has_nanoseconds(now + 1000));
+	end();
+	REQUIRE(start());
+	EXPECT(has_nanoseconds(now / 1000));
+	end();
+}
+
+TEST(a_packet_of_a_capture_has_what_its_stamp_has)
+{
+	uint64_t now = clock_wall_ns() / 1000 * 1000;
+
+	REQUIRE(start());
+	port.is_capture_file = true;
+	port_time_start(&port);
+	EXPECT(!has_nanoseconds(now / 1000));
+	EXPECT(has_nanoseconds(now));
+	EXPECT(!has_nanoseconds(1));
 	end();
 }
 
