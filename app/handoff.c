@@ -4,7 +4,8 @@
  * is that of the sender. N x (N - 1) rings of pointers are small beside the packets they can hold, which is why their
  * slots count in the size of the packet pool.
  *
- * A packet crosses as it was received: the mbuf, with its metadata beside it. What decode said of it does not travel:
+ * A packet crosses as it was received: the mbuf, with its metadata beside it, which is all that its owner reads of a
+ * plain one. What decode said of it does not travel:
  * decoding again reads the headers, which the owner needs in its cache anyway, while the answer would be two cache
  * lines more to fetch from the other core. (Datagrams that were put together are different: META_DATAGRAM.) Packets for
  * one target are collected over a burst, since the cost of a ring is in the lines of its two indices, once per

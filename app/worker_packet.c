@@ -53,7 +53,7 @@ take_run(struct worker *w)
 
 		if (meta->kind != META_PACKET || meta->clock_ns > end_ns)
 			break;
-		bytes += w->held[i]->pkt_len;
+		bytes += port_packet_bytes(w->held[i]);
 		if (likely(port_packet(w->held[i], w->linear, b->n, &b->packet[b->n])))
 			b->n += w->params.filter == NULL || w->placed || worker_takes(w, &b->packet[b->n]);
 		else

@@ -44,11 +44,11 @@ enum { FRAMES_AHEAD = 16 };
 
 /* False: a glance does not tell whose it is. */
 static bool
-glance(const struct worker *w, const struct rte_mbuf *m, unsigned *owner)
+glance(const struct worker *w, const struct packet_meta *meta, unsigned *owner)
 {
 	struct flow_key key;
 
-	if (m->nb_segs != 1 || !packet_glance(w->params.decode, rte_pktmbuf_mtod(m, const uint8_t *), m->pkt_len, &key))
+	if (meta->plain_bytes == 0 || !packet_glance(w->params.decode, meta->data, meta->plain_bytes, &key))
 		return false;
 	*owner = flow_owner(w->params.owners, &key);
 	return true;
@@ -63,16 +63,16 @@ worker_place_burst(struct worker *w, const struct port *port)
 
 	if (port->link_type != LINK_ETHERNET || w->params.filter != NULL)
 		return;
-	for (; i < w->n_held && glance(w, w->held[i], &owner); i++) {
+	for (; i < w->n_held && glance(w, meta_of(w->held[i]), &owner); i++) {
 		struct rte_mbuf *m = w->held[i];
 
 		if (i + FRAMES_AHEAD < w->n_held)
-			rte_prefetch0(rte_pktmbuf_mtod(w->held[i + FRAMES_AHEAD], void *));
+			rte_prefetch0(meta_of(w->held[i + FRAMES_AHEAD])->data);
 		if (owner == w->params.index) {
 			w->held[n_kept++] = m;
 			continue;
 		}
-		bytes += m->pkt_len;
+		bytes += meta_of(m)->plain_bytes;
 		handoff_put(w->handoff, owner, m);
 	}
 	w->settled = i == w->n_held;

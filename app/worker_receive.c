@@ -25,26 +25,19 @@
 COUNTER(early, "worker.merge_early", "packets that did not wait for mergeWindow, because too many were waiting",
 	LEDGER_NONE, LEDGER_OUT);
 
-enum { LIVE_CLOCK_LAG_S = 10, MBUFS_AHEAD = 16 };
-
-static inline void
-prefetch_mbuf(struct rte_mbuf *m)
-{
-	rte_prefetch0(m);
-	rte_prefetch0(rte_mbuf_to_priv(m));
-}
+enum { LIVE_CLOCK_LAG_S = 10, METADATA_AHEAD = 16 };
 
 /* What another lcore filled is not in this one's cache: misses overlap. A CPU has some 20 of them under way and forgets
  * what it is asked for beyond that. */
 static void
 prefetch_held(const struct worker *w)
 {
-	for (unsigned i = 0; i < w->n_held && i < MBUFS_AHEAD; i++)
-		prefetch_mbuf(w->held[i]);
+	for (unsigned i = 0; i < w->n_held && i < METADATA_AHEAD; i++)
+		rte_prefetch0(meta_of(w->held[i]));
 	for (unsigned i = 0; i < w->n_held; i++) {
-		if (i + MBUFS_AHEAD < w->n_held)
-			prefetch_mbuf(w->held[i + MBUFS_AHEAD]);
-		rte_prefetch0(rte_pktmbuf_mtod(w->held[i], void *));
+		if (i + METADATA_AHEAD < w->n_held)
+			rte_prefetch0(meta_of(w->held[i + METADATA_AHEAD]));
+		rte_prefetch0(meta_of(w->held[i])->data);
 	}
 }
 

@@ -131,7 +131,10 @@ struct burst {
 } __attribute__((aligned(64)));
 
 /* In the private area of every mbuf of our pools: written by the replay role or, for other ports, by the worker after
- * it received the mbuf. 64 bytes. */
+ * it received the mbuf. 64 bytes.
+ *
+ * It says all of a plain mbuf that its reader has to know: one segment, bytes of its own, held by nobody else. So a
+ * worker that was given a packet fetches this line from the other core's cache, not the mbuf's as well. */
 enum packet_meta_kind {
 	META_PACKET,
 	META_DATAGRAM, /* a packet that was put together from fragments; what decode said of it is behind it */
@@ -150,10 +153,14 @@ struct packet_meta {
 	uint16_t link_type;
 	bool has_nanoseconds;
 	uint8_t kind;
-	bool is_fragment; /* on its way to the worker that puts it together */
-	uint8_t padding[3];
-	uint64_t arrived_ns; /* monotonic; while it waits for others (mergeWindow) */
-	uint8_t more_padding[8];
+	bool is_fragment;     /* on its way to the worker that puts it together */
+	uint8_t pool;	      /* port_pool_number() of a plain mbuf; 0: the mbuf says */
+	uint16_t plain_bytes; /* of a plain mbuf's data; 0: the mbuf says */
+	union {
+		uint64_t arrived_ns; /* monotonic; while it waits for others (mergeWindow) */
+		uint32_t view_group; /* replay: whom to tell that a view is free again (replay_views.c) */
+	};
+	const uint8_t *data; /* of the first segment; no packet: NULL */
 };
 
 /* What a packet has of it, in one piece. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include <rte_mbuf.h>
+#include <rte_spinlock.h>
 
 #include "poison.h"
 #include "port_packet.h"
@@ -50,27 +51,49 @@ port_unpoison(struct rte_mbuf *m)
 		UNPOISON(m->buf_addr, m->buf_len);
 }
 
-static inline bool
-is_single(const struct rte_mbuf *m)
+/* --- freeing ---------------------------------------------------------------------------------------------------- */
+
+enum { POOLS_MAX = UINT8_MAX };
+
+static struct rte_mempool *pool_of[POOLS_MAX + 1]; /* by number, from 1 on; what is there stays there */
+static rte_spinlock_t pools_lock = RTE_SPINLOCK_INITIALIZER;
+
+uint8_t
+port_pool_number(struct rte_mempool *pool)
 {
-	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
+	unsigned number = 1;
+
+	rte_spinlock_lock(&pools_lock);
+	while (number <= POOLS_MAX && pool_of[number] != NULL && pool_of[number] != pool)
+		number++;
+	if (number <= POOLS_MAX)
+		pool_of[number] = pool;
+	rte_spinlock_unlock(&pools_lock);
+	return number <= POOLS_MAX ? (uint8_t)number : 0;
 }
 
-/* As rte_pktmbuf_free_bulk(), which reads 'next' of each mbuf, in its second line. One segment has no next. */
+static inline uint8_t
+number_of(struct rte_mbuf *m)
+{
+	return m != NULL ? ((const struct packet_meta *)rte_mbuf_to_priv(m))->pool : 0;
+}
+
+/* As rte_pktmbuf_free_bulk(), which reads both lines of each mbuf. A plain one has no successor, and its metadata
+ * knows the pool. */
 static void
 free_burst(struct rte_mbuf **mbufs, unsigned n)
 {
-	for (unsigned i = 0; i < n;) {
-		unsigned first = i;
+	for (unsigned i = 0, first; i < n;) {
+		uint8_t number = number_of(mbufs[i]);
 
-		if (unlikely(mbufs[i] == NULL || !is_single(mbufs[i]))) {
-			rte_pktmbuf_free(mbufs[i++]);
+		first = i++;
+		if (unlikely(number == 0)) {
+			rte_pktmbuf_free(mbufs[first]);
 			continue;
 		}
-		do
+		while (i < n && number_of(mbufs[i]) == number)
 			i++;
-		while (i < n && mbufs[i] != NULL && is_single(mbufs[i]) && mbufs[i]->pool == mbufs[first]->pool);
-		rte_mempool_put_bulk(mbufs[first]->pool, (void **)&mbufs[first], i - first);
+		rte_mempool_put_bulk(pool_of[number], (void **)&mbufs[first], i - first);
 	}
 }
 
@@ -93,6 +116,16 @@ port_linearise(const struct rte_mbuf *m, uint8_t *linear)
 		memcpy(linear + at, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
 	POISON(linear + at, PACKET_BYTES_MAX - at);
 	return linear;
+}
+
+bool
+port_packet_of_chain(const struct rte_mbuf *m, uint8_t *linear, struct packet *p)
+{
+	if (m->pkt_len > PACKET_BYTES_MAX)
+		return false;
+	p->data = m->nb_segs == 1 ? rte_pktmbuf_mtod(m, const uint8_t *) : port_linearise(m, linear);
+	p->captured_bytes = m->pkt_len;
+	return true;
 }
 
 bool

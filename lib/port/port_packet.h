@@ -14,22 +14,30 @@
 /* The bytes of a chain, one after another, in 'linear'. */
 const uint8_t *port_linearise(const struct rte_mbuf *, uint8_t *linear);
 
+/* Of a packet whose mbuf is not plain: false when it is too long. */
+bool port_packet_of_chain(const struct rte_mbuf *, uint8_t *linear, struct packet *);
+
+static inline uint32_t
+port_packet_bytes(struct rte_mbuf *m)
+{
+	const struct packet_meta *meta = rte_mbuf_to_priv(m);
+
+	return likely(meta->plain_bytes != 0) ? meta->plain_bytes : m->pkt_len;
+}
+
 /* Fills p->data and the receive members from an mbuf; a chain is copied into the i-th of the areas of PACKET_BYTES_MAX
  * bytes at 'linear', so two chains in one burst need two of them. False: longer than PACKET_BYTES_MAX (counted as a
  * drop by the caller). */
 static inline bool
 port_packet(struct rte_mbuf *m, uint8_t *linear, unsigned i, struct packet *p)
 {
-	if (unlikely(m->pkt_len > PACKET_BYTES_MAX))
-		return false;
-	if (likely(m->nb_segs == 1))
-		p->data = rte_pktmbuf_mtod(m, const uint8_t *);
-	else
-		p->data = port_linearise(m, linear + (size_t)i * PACKET_BYTES_MAX);
+	const struct packet_meta *meta = rte_mbuf_to_priv(m);
+
 	p->mbuf = m;
-	memcpy(&p->time_ns, rte_mbuf_to_priv(m), PACKET_META_BYTES);
-	p->captured_bytes = m->pkt_len;
-	return true;
+	memcpy(&p->time_ns, meta, PACKET_META_BYTES);
+	p->data = meta->data;
+	p->captured_bytes = meta->plain_bytes;
+	return likely(meta->plain_bytes != 0) || port_packet_of_chain(m, linear + (size_t)i * PACKET_BYTES_MAX, p);
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <rte_common.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 
 #include "port.h"
 
@@ -21,6 +22,8 @@ struct port_queue {
 	uint64_t lost_tags;    /* VLAN tags that the device took off and that did not fit on again */
 	uint8_t unit;	       /* enum stamp_unit */
 	bool has_microseconds; /* the last stamp of a capture file was no finer */
+	uint8_t pool_number;
+	struct rte_mempool *pool; /* of the last mbuf; 'pool_number' is its number */
 } __rte_cache_aligned;
 
 /* Software drivers whose queues somebody else fills. */
@@ -29,6 +32,16 @@ bool port_filled_by_others(const struct rte_eth_dev_info *);
 /* Offloads, frame size, queues: 'rss' is NULL without RSS. 0, or a negative errno and 'what' failed. */
 int port_configure(struct port *, const struct rte_eth_dev_info *, const struct port_params *,
 		   const struct rte_eth_rss_conf *rss, const char **what);
+
+/* One segment with bytes of its own, that nobody else holds. */
+static inline bool
+mbuf_is_plain(const struct rte_mbuf *m)
+{
+	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
+}
+
+/* A pool's number for struct packet_meta: one each, for good. 0: there are too many. Any thread. */
+uint8_t port_pool_number(struct rte_mempool *);
 
 /* Time stamps: after the device was started, and whenever control looks. */
 void port_time_start(struct port *);

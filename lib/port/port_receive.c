@@ -16,6 +16,9 @@
 #include "poison.h"
 #include "port_priv.h"
 
+/* More than that at once a CPU takes no note of. */
+enum { RECEIVED_AHEAD = 12 };
+
 static uint64_t
 device_stamp_ns(const struct port *port, struct port_queue *queue, const struct rte_mbuf *m, uint64_t wall_ns)
 {
@@ -49,11 +52,22 @@ restore_tag(struct port_queue *queue, struct rte_mbuf *m)
 		queue->lost_tags++;
 }
 
+static inline uint8_t
+pool_number(struct port_queue *queue, struct rte_mempool *pool)
+{
+	if (unlikely(queue->pool != pool)) {
+		queue->pool = pool;
+		queue->pool_number = port_pool_number(pool);
+	}
+	return queue->pool_number;
+}
+
 static void
 set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, uint64_t wall_ns)
 {
 	struct packet_meta *meta = rte_mbuf_to_priv(m);
 	uint64_t time_ns = time_of(port, queue, m, wall_ns);
+	bool is_plain = mbuf_is_plain(m);
 
 	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0))
 		restore_tag(queue, m);
@@ -65,9 +79,20 @@ set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, 
 		.link_type = port->link_type,
 		.kind = META_PACKET,
 		.has_nanoseconds = !queue->has_microseconds,
+		.pool = is_plain ? pool_number(queue, m->pool) : 0,
+		.plain_bytes = is_plain ? m->data_len : 0,
+		.data = rte_pktmbuf_mtod(m, const uint8_t *),
 	};
 	if (time_ns > queue->clock_ns)
 		queue->clock_ns = time_ns;
+}
+
+/* Nobody's cache has the packets, and whoever read what is beside them last may be another core. */
+static inline void
+prefetch_received(struct rte_mbuf *m)
+{
+	rte_prefetch0_write(rte_mbuf_to_priv(m));
+	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
 }
 
 uint16_t
@@ -80,13 +105,13 @@ port_receive(const struct port *port, uint16_t queue, struct rte_mbuf **mbufs, u
 	if (n > 0 && !port->is_replay) {
 		uint64_t wall_ns = clock_wall_ns();
 
-		/* Nobody's cache has the packets, and whoever read what was beside them last may be another core. */
+		for (uint16_t i = 0; i < n && i < RECEIVED_AHEAD; i++)
+			prefetch_received(mbufs[i]);
 		for (uint16_t i = 0; i < n; i++) {
-			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
-			rte_prefetch0_write(rte_mbuf_to_priv(mbufs[i]));
-		}
-		for (uint16_t i = 0; i < n; i++)
+			if (i + RECEIVED_AHEAD < n)
+				prefetch_received(mbufs[i + RECEIVED_AHEAD]);
 			set_meta(port, state, mbufs[i], wall_ns);
+		}
 	}
 	if (POISON_ENABLED)
 		for (uint16_t i = 0; i < n; i++)

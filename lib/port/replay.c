@@ -163,9 +163,11 @@ append_segments(struct replay *r, struct rte_mbuf *first)
 	}
 }
 
-static void
-set_meta(const struct replay *r, struct packet_meta *meta)
+/* 'plain_bytes' 0: the mbuf says how many. */
+static inline void
+set_meta(const struct replay *r, struct rte_mbuf *m, const uint8_t *data, uint32_t plain_bytes, uint8_t pool_number)
 {
+	struct packet_meta *meta = rte_mbuf_to_priv(m);
 	const struct capture_packet *next = &r->next;
 
 	/* Not a compound literal: that is made on the stack first. */
@@ -178,6 +180,9 @@ set_meta(const struct replay *r, struct packet_meta *meta)
 	meta->link_type = next->link_type;
 	meta->kind = META_PACKET;
 	meta->has_nanoseconds = next->has_nanoseconds;
+	meta->pool = pool_number;
+	meta->plain_bytes = (uint16_t)plain_bytes;
+	meta->data = data;
 }
 
 /* Mbufs were read by another core a moment ago, and to write a line means to fetch it from there first, 30 to 200 ns:
@@ -202,17 +207,21 @@ static struct rte_mbuf *
 copy_packet(struct replay *r)
 {
 	struct rte_mbuf *m = take_mbuf(r);
+	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t size = r->next.captured_bytes;
 
 	if (unlikely(size > r->room))
 		size = r->room;
 	prefetch_fresh(r, size);
-	rte_memcpy(rte_pktmbuf_mtod(m, uint8_t *), r->next.data, size);
+	rte_memcpy(data, r->next.data, size);
 	m->data_len = (uint16_t)size;
 	m->pkt_len = r->next.captured_bytes;
-	set_meta(r, rte_mbuf_to_priv(m));
-	if (unlikely(r->next.captured_bytes > size))
+	if (likely(r->next.captured_bytes == size)) {
+		set_meta(r, m, data, size, r->pool_number);
+	} else {
+		set_meta(r, m, data, 0, 0);
 		append_segments(r, m);
+	}
 	return m;
 }
 
@@ -231,7 +240,7 @@ view_packet(struct replay *r)
 	m->ol_flags = 0;
 	m->packet_type = 0;
 	m->vlan_tci = 0;
-	set_meta(r, rte_mbuf_to_priv(m));
+	set_meta(r, m, r->next.data, r->next.captured_bytes, r->views.pool_number);
 	return m;
 }
 
@@ -270,7 +279,7 @@ copy_datagram(struct replay *r)
 	m->pkt_len = 0;
 	last = append_bytes(r, m, m, cursor_make(p->data, p->captured_bytes));
 	append_bytes(r, m, last, cursor_make(&p->verdict, PACKET_DECODED_BYTES));
-	set_meta(r, meta);
+	set_meta(r, m, NULL, 0, 0);
 	meta->kind = META_DATAGRAM;
 	meta->wire_bytes = p->wire_bytes;
 	return m;

@@ -150,6 +150,7 @@ replay_create(const struct replay_params *params, char *why, size_t why_size)
 	r->next_tick_ns = NS_PER_S;
 	r->in_place = params->in_place;
 	r->room = rte_pktmbuf_data_room_size(params->pool) - RTE_PKTMBUF_HEADROOM;
+	r->pool_number = port_pool_number(params->pool);
 	r->inputs = calloc(params->files->n + 1, sizeof(*r->inputs));
 	if (r->inputs == NULL) {
 		snprintf(why, why_size, "no memory for %u input files", params->files->n);

@@ -58,6 +58,7 @@ struct views {
 	} buffer[VIEW_BUFFERS];
 	struct rte_mbuf *mbuf[VIEW_MBUFS];
 	struct rte_mempool *pool;
+	uint8_t pool_number;
 	struct capture_buffers source;
 };
 
@@ -78,6 +79,7 @@ struct replay {
 	bool everything_read; /* META_END is staged, or on its rings when 'done' */
 	bool done;
 	uint16_t port;
+	uint8_t pool_number;
 	unsigned n_workers, n_fresh;
 	uint32_t room; /* bytes in one mbuf */
 	uint32_t input_index;

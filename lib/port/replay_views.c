@@ -43,11 +43,10 @@ views_free(struct rte_mempool *pool)
 	rte_free(pool->pool_data);
 }
 
-/* In the line that whoever frees it reads; a dynfield would be in the next. Nobody hashes these. */
-static uint32_t *
-group_of(void *mbuf)
+static uint32_t
+group_of(struct rte_mbuf *m)
 {
-	return &((struct rte_mbuf *)mbuf)->hash.usr;
+	return ((const struct packet_meta *)rte_mbuf_to_priv(m))->view_group;
 }
 
 /* Runs of one group are counted together. While the pool is made there are no groups yet. */
@@ -60,10 +59,10 @@ views_enqueue(struct rte_mempool *pool, void *const *mbufs, unsigned n)
 	if (unlikely(!shared->ready))
 		return 0;
 	while (i < n) {
-		uint32_t group = *group_of(mbufs[i]);
+		uint32_t group = group_of(mbufs[i]);
 		unsigned first = i++;
 
-		while (i < n && *group_of(mbufs[i]) == group)
+		while (i < n && group_of(mbufs[i]) == group)
 			i++;
 		/* Release: what was read from the buffer was read before. */
 		atomic_fetch_sub_explicit(&shared->group[group].outside, i - first, memory_order_release);
@@ -188,7 +187,7 @@ prepare_mbuf(struct rte_mempool *pool, void *context, void *object, unsigned ind
 	(void)pool;
 	m->buf_iova = RTE_BAD_IOVA; /* nobody sends these */
 	m->data_off = 0;
-	*group_of(m) = index / VIEW_GROUP;
+	((struct packet_meta *)rte_mbuf_to_priv(m))->view_group = index / VIEW_GROUP;
 	v->mbuf[index] = m;
 }
 
@@ -208,6 +207,7 @@ views_init(struct views *v, const char *name, int socket)
 	if (v->pool == NULL)
 		return -rte_errno;
 	v->shared = v->pool->pool_data;
+	v->pool_number = port_pool_number(v->pool);
 	rte_mempool_obj_iter(v->pool, prepare_mbuf, v);
 	v->shared->ready = true;
 	return 0;

@@ -7,7 +7,9 @@
 
 #include "counters.h"
 #include "packet.h"
+#include "poison.h"
 #include "port.h"
+#include "port_packet.h"
 #include "port_priv.h"
 #include "test.h"
 
@@ -139,6 +141,95 @@ TEST(a_packet_of_a_capture_has_what_its_stamp_has)
 	EXPECT(!has_nanoseconds(now / 1000));
 	EXPECT(has_nanoseconds(now));
 	EXPECT(!has_nanoseconds(1));
+	end();
+}
+
+static const struct packet_meta *
+receive_one(struct rte_mbuf **m)
+{
+	return port_receive(&port, 0, m, 1) == 1 ? rte_mbuf_to_priv(*m) : NULL;
+}
+
+/* Its reader needs nothing of the mbuf itself, which another core has: here nothing of it is right any more. */
+TEST(metadata_says_all_of_a_plain_mbuf)
+{
+	uint8_t linear[1];
+	const struct packet_meta *meta;
+	struct rte_mbuf *m, copy;
+	struct packet p;
+
+	REQUIRE(start());
+	put(0);
+	meta = receive_one(&m);
+	REQUIRE(meta != NULL);
+	EXPECT(meta->pool != 0);
+	EXPECT_EQ(meta->plain_bytes, 60);
+	if (!POISON_ENABLED) {
+		copy = *m;
+		memset(m, 0xee, sizeof(*m));
+	}
+	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT_EQ(p.captured_bytes, 60);
+	EXPECT_EQ(port_packet_bytes(m), 60);
+	EXPECT_EQ(p.data[59], 0x11);
+	port_free_burst(&m, 1);
+	if (!POISON_ENABLED)
+		*m = copy;
+	end();
+}
+
+TEST(of_a_chain_and_of_a_held_mbuf_the_mbuf_says_it)
+{
+	static uint8_t linear[PACKET_BYTES_MAX];
+	const struct packet_meta *meta;
+	struct rte_mbuf *m, *more;
+	struct packet p;
+
+	REQUIRE(start());
+	m = put(0);
+	more = rte_pktmbuf_alloc(pool);
+	memset(rte_pktmbuf_append(more, 40), 0x22, 40);
+	EXPECT_EQ(rte_pktmbuf_chain(m, more), 0);
+	meta = receive_one(&m);
+	REQUIRE(meta != NULL);
+	EXPECT(meta->pool == 0 && meta->plain_bytes == 0);
+	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT_EQ(p.captured_bytes, 100);
+	EXPECT_EQ(port_packet_bytes(m), 100);
+	EXPECT(p.data[59] == 0x11 && p.data[60] == 0x22);
+	port_free_burst(&m, 1);
+	m = put(0);
+	rte_mbuf_refcnt_update(m, 1);
+	meta = receive_one(&m);
+	REQUIRE(meta != NULL);
+	EXPECT(meta->pool == 0 && meta->plain_bytes == 0);
+	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT_EQ(p.captured_bytes, 60);
+	port_free_burst(&m, 1);
+	EXPECT_EQ(rte_mempool_in_use_count(pool), 1);
+	port_free_burst(&m, 1);
+	UNPOISON(linear, sizeof(linear));
+	end();
+}
+
+TEST(packets_of_two_pools_go_back_to_their_own)
+{
+	struct rte_mempool *other = port_pool_create("receive test 2", 255, 1, 0), *first;
+	struct rte_mbuf *m[6];
+
+	REQUIRE(start());
+	first = pool;
+	for (unsigned i = 0; i < 6; i++) {
+		pool = i % 3 == 1 ? other : first;
+		put(0);
+	}
+	pool = first;
+	EXPECT_EQ(port_receive(&port, 0, m, 6), 6);
+	EXPECT_EQ(rte_mempool_in_use_count(pool), 4);
+	EXPECT_EQ(rte_mempool_in_use_count(other), 2);
+	port_free_burst(m, 6);
+	EXPECT_EQ(rte_mempool_in_use_count(other), 0);
+	rte_mempool_free(other);
 	end();
 }
 
