@@ -3,9 +3,8 @@
  * Live, most packets of others are told by a glance at their headers and leave as soon as a burst was received.
  *
  * Where a glance does not tell, a run is decoded first, and then each packet is ours or another worker's, by the hash
- * of its flow: the innermost one, so tunnels need no more. Live, those of others leave at once; where fragments are
- * among them that we put together, in the order of the run, when their turn comes, so that for one target packets and
- * the datagrams between them stay in order.
+ * of its flow: the innermost one, so tunnels need no more. Those of others leave when their turn comes, so that for one
+ * target packets and the datagrams between them, which we put together, stay in order.
  *
  * Fragments have no flow yet. Where several workers receive, they go to the one that their addresses say, which is also
  * how NICs place them; it puts them together, and the whole goes to its flow's owner. Where one worker receives
@@ -39,7 +38,7 @@ fragment_owner(const struct worker *w, const struct packet *p)
 	return addresses != NULL ? flow_owner_of_addresses(w->params.owners, addresses, bytes) : w->params.index;
 }
 
-/* The port has asked for all of them at once, which is more than a CPU takes note of. */
+/* The port has asked for all of them, faster than they come. */
 enum { FRAMES_AHEAD = 16 };
 
 /* False: a glance does not tell whose it is. */
@@ -129,51 +128,35 @@ leave(struct worker *w, unsigned packet)
 		handoff_put(w->handoff, owner, m);
 	else
 		merge_push(w->merge, w->merge_source, &m, 1, w->received_ns);
-	w->burst->packet[packet].mbuf = NULL;
 }
 
-/* True: the packet is a fragment, which has to be looked at before those behind it may leave. */
-static bool
+static void
 place(struct worker *w, unsigned packet)
 {
 	struct packet *p = &w->burst->packet[packet];
 	unsigned owner;
 
 	if (unlikely(p->verdict != PACKET_OK && p->verdict != PACKET_FRAGMENT))
-		return false;
+		return;
 	owner = owner_of(w, p);
 	if (p->verdict == PACKET_FRAGMENT)
 		meta_of(p->mbuf)->is_fragment = true;
 	if (owner == w->params.index && (!w->distributing || p->verdict == PACKET_FRAGMENT))
-		return p->verdict == PACKET_FRAGMENT;
+		return;
 	w->owner[packet] = (uint8_t)owner;
 	p->verdict = PACKET_ELSEWHERE;
 	/* Nobody here fetches its session or its bytes. */
 	p->hash = 0;
 	p->captured_bytes = 0;
-	return false;
 }
 
 void
 worker_place_run(struct worker *w)
 {
-	struct burst *b = w->burst;
-	bool in_turn = w->params.lossless; /* the run may have to wait, and who asks is told what is left of it */
-	unsigned n_left = 0;
-
 	if (w->params.packet_clock && w->handoff != NULL)
 		tell_clock(w);
-	for (unsigned i = 0; i < b->n; i++)
-		in_turn |= place(w, i);
-	for (unsigned i = 0; i < b->n && !in_turn; i++) {
-		if (b->packet[i].verdict != PACKET_ELSEWHERE)
-			continue;
-		leave(w, i);
-		n_left++;
-	}
-	/* Nothing is left to go over. */
-	if (n_left == b->n)
-		b->n = 0;
+	for (unsigned i = 0; i < w->burst->n; i++)
+		place(w, i);
 }
 
 /* To its owner, or into our own merge. */
@@ -213,8 +196,7 @@ worker_place_packet(struct worker *w, struct packet *p)
 	unsigned owner;
 
 	if (p->verdict == PACKET_ELSEWHERE) {
-		if (p->mbuf != NULL)
-			leave(w, w->next_packet);
+		leave(w, w->next_packet);
 		return false;
 	}
 	if (p->verdict == PACKET_FRAGMENT && !fragments_push(w->fragments, p))

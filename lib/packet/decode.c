@@ -275,6 +275,12 @@ decode_fast_ipv6(const struct decode_conf *conf, struct packet *p, uint32_t offs
 	return true;
 }
 
+static inline bool
+is_vlan(uint16_t type)
+{
+	return type == ETHERTYPE_VLAN || type == ETHERTYPE_SERVICE_VLAN;
+}
+
 /* One or two tags. Apart from the untagged path, which is a third slower when it shares its code with this one. */
 static __attribute__((noinline)) bool
 decode_fast_tagged(const struct decode_conf *conf, struct packet *p)
@@ -285,7 +291,7 @@ decode_fast_tagged(const struct decode_conf *conf, struct packet *p)
 	const uint8_t *ip;
 
 	cursor_skip(&c, ETHERNET_HEADER_BYTES);
-	for (unsigned tags = 0; type == ETHERTYPE_VLAN || type == ETHERTYPE_SERVICE_VLAN; tags++) {
+	for (unsigned tags = 0; is_vlan(type); tags++) {
 		const uint8_t *tag = cursor_take(&c, VLAN_TAG_BYTES);
 
 		if (tag == NULL || tags == FAST_TAGS_MAX)
@@ -318,7 +324,7 @@ decode_fast(const struct decode_conf *conf, struct packet *p)
 		return decode_fast_ipv4(conf, p, &frame[ETHERNET_HEADER_BYTES], ETHERNET_HEADER_BYTES, 0);
 	if (type == ETHERTYPE_IPV6)
 		return decode_fast_ipv6(conf, p, ETHERNET_HEADER_BYTES, 0);
-	if (type == ETHERTYPE_VLAN || type == ETHERTYPE_SERVICE_VLAN)
+	if (is_vlan(type))
 		return decode_fast_tagged(conf, p);
 	return false;
 }
@@ -335,22 +341,28 @@ packet_glance(const struct decode_conf *conf, const uint8_t *frame, uint32_t byt
 	struct cursor c = cursor_make(frame, bytes);
 	struct plain plain;
 	const uint8_t *ip;
+	uint32_t left;
 	uint16_t type;
 
 	cursor_skip(&c, ETHERNET_HEADER_BYTES - 2);
 	type = cursor_be16(&c);
+	for (unsigned tags = 0; unlikely(is_vlan(type)) && tags < FAST_TAGS_MAX; tags++) {
+		cursor_skip(&c, VLAN_TAG_BYTES - 2);
+		type = cursor_be16(&c);
+	}
+	left = (uint32_t)cursor_left(&c);
 	ip = cursor_take(&c, IPV4_HEADER_BYTES + TCP_HEADER_BYTES);
 	if (unlikely(ip == NULL || !conf->fast))
 		return false;
 	if (likely(type == ETHERTYPE_IPV4)) {
-		if (!read_plain_ipv4(conf, ip, bytes - ETHERNET_HEADER_BYTES, &plain))
+		if (!read_plain_ipv4(conf, ip, left, &plain))
 			return false;
 		(void)key_set_ipv4(key, read_be32(&ip[12]), read_be32(&ip[16]), read_be16(&ip[20]), read_be16(&ip[22]),
 				   key_tail(0, plain.protocol));
 		return true;
 	}
 	if (type != ETHERTYPE_IPV6 || cursor_take(&c, IPV6_HEADER_BYTES - IPV4_HEADER_BYTES) == NULL ||
-	    !read_plain_ipv6(conf, ip, bytes - ETHERNET_HEADER_BYTES, &plain))
+	    !read_plain_ipv6(conf, ip, left, &plain))
 		return false;
 	(void)key_set_ipv6(key, &ip[8], read_be16(&ip[40]), read_be16(&ip[42]), key_tail(0, plain.protocol));
 	return true;

@@ -53,7 +53,8 @@ int packet_drop_ips_load(const struct conf *, FILE *errors, const struct drop_ip
 enum packet_verdict packet_decode(const struct decode_conf *, struct packet *);
 
 /* A glance at an Ethernet frame before it is a packet, in a third of the time: true when packet_decode() would find a
- * plain IP header with TCP or UDP behind it and would make '*key', with a tracking id of 0. False says nothing. */
+ * plain IP header, behind two tags at most, with TCP or UDP behind it and would make '*key', with a tracking id of 0.
+ * False says nothing. */
 bool packet_glance(const struct decode_conf *, const uint8_t *frame, uint32_t bytes, struct flow_key *key);
 
 /* Name of a tunnel by bit number; NULL: there is none. */

@@ -72,7 +72,7 @@ TEST(each_verdict_but_ok_and_fragment_has_a_counter)
 struct walk {
 	struct decode_conf *conf[4];
 	unsigned captures;
-	uint64_t packets, fast, glanced, misplaced, different, outside, verdict[VERDICTS];
+	uint64_t packets, fast, glanced, glanced_tagged, misplaced, different, outside, verdict[VERDICTS];
 };
 
 static bool
@@ -97,6 +97,7 @@ walk_glance(struct walk *w, const struct decode_conf *conf, const struct packet 
 	if (p->link_type != LINK_ETHERNET || !packet_glance(conf, p->data, captured_bytes, &key))
 		return;
 	w->glanced++;
+	w->glanced_tagged += p->vlan != 0;
 	is_equal = packet_tracking_id(conf, p) != 0 || flow_key_equal(&key, &p->key);
 	w->misplaced += p->verdict != PACKET_OK || !is_equal ||
 			flow_key_owner(&key, 1 << 16) != flow_key_owner(&p->key, 1 << 16);
@@ -201,6 +202,7 @@ TEST(the_short_path_gives_what_the_general_one_gives_on_all_captures)
 		EXPECT(w.verdict[PACKET_OK] > w.packets * 8 / 10);
 		EXPECT(w.fast > w.packets / 2);
 		EXPECT(w.glanced > w.packets); /* of three times as many */
+		EXPECT(w.glanced_tagged > 0);
 		EXPECT_EQ(w.misplaced, 0);
 	}
 	for (unsigned i = 0; i < 4; i++)
