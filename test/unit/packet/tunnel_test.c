@@ -221,6 +221,24 @@ TEST(tunnels_in_ethernet)
 	expect_inner(&f);
 }
 
+/* All their bits are set but the one that says bottom, and in the last one only that. */
+TEST(stacks_of_labels_of_any_height_are_walked_to_their_bottom)
+{
+	struct frame inner = inner_ipv6();
+
+	for (unsigned above = 0; above <= 70; above++) {
+		struct frame labels = {.size = 0}, f;
+
+		for (unsigned i = 0; i < above; i++)
+			frame_be32(&labels, 0xfffffeff);
+		f = in_ethernet(ETHERTYPE_MPLS, labels.bytes, labels.size, &labels);
+		EXPECT_EQ(frames_decode_default(LINK_ETHERNET, &f).verdict, PACKET_CORRUPT);
+		frame_be32(&labels, 0x100);
+		f = in_ethernet(ETHERTYPE_MPLS, labels.bytes, labels.size, &inner);
+		EXPECT_EQ(expect_inner(&f).tunnels, TUNNEL_MPLS);
+	}
+}
+
 TEST(ah_hands_on_what_is_not_built_in_and_stays_the_transport)
 {
 	struct frame inner = {.size = 0}, f;
