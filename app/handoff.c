@@ -1,18 +1,18 @@
 /* Hand-off rings between workers.
  *
  * Every ordered pair has a ring of its own, so each has one producer and one consumer: no locked instruction, and order
- * is that of the sender. N x (N - 1) rings of pointers are small beside the packets they can hold, which is why their
+ * is that of the sender. N x (N - 1) rings of entries are small beside the packets they can hold, which is why their
  * slots count in the size of the packet pool.
  *
- * A packet crosses as it was received: the mbuf, with its metadata beside it, which is all that its owner reads of a
- * plain one. What decode said of it does not travel:
- * decoding again reads the headers, which the owner needs in its cache anyway, while the answer would be two cache
- * lines more to fetch from the other core. (Datagrams that were put together are different: META_DATAGRAM.) Packets for
- * one target are collected over a burst, since the cost of a ring is in the lines of its two indices, once per
- * operation.
+ * What costs is each cache line that one core wrote and another one reads. So what its owner has to know of a packet
+ * crosses in the entry, half a line, and where the next entries are the CPU knows by itself: nobody reads the mbuf. An
+ * entry has room for what a plain packet of a live port has; the metadata of any other one is kept in its mbuf.
  *
- * A tick is not an mbuf, which the pool may not have; it is its clock, shifted, with the lowest bit set, where pointers
- * to mbufs have none.
+ * What decode said of a packet does not travel: decoding again reads the headers, which the owner needs in its cache
+ * anyway. (Datagrams that were put together are different: META_DATAGRAM.) Packets for one target are collected over a
+ * burst, since the lines of a ring's two indices cross once per operation.
+ *
+ * A tick is not an mbuf, which the pool may not have.
  *
  * The end. Packets from ports may be fragments, and what their owner puts together may belong to a third worker. So it
  * takes two rounds: a worker that has nothing left of what it received says so (round 1); when all have said so and it
@@ -27,7 +27,9 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 #include <rte_ring.h>
+#include <rte_ring_peek_zc.h>
 
 #include "packet.h"
 #include "port.h"
@@ -37,17 +39,22 @@ COUNTER(taken_over, "worker.taken_over", "packets taken from the worker that rec
 COUNTER_LOSS(handoff_full, "worker.handoff_full", "packets lost because the hand-off ring to their owner was full",
 	     LEDGER_PACKETS);
 
-enum { BIN_MAX = BURST_MAX + 1, ROUNDS = 2 };
+enum { BIN_MAX = BURST_MAX + 1, ROUNDS = 2, ENTRY_PORTS = 1 << 7 };
+
+struct entry {
+	struct rte_mbuf *mbuf; /* NULL: a tick */
+	const uint8_t *data;
+	uint64_t time_ns;      /* a tick's clock */
+	int32_t clock_lead_ns; /* of the clock that goes with the packet, before its time */
+	uint16_t bytes;	       /* 0: the metadata is in the mbuf */
+	uint8_t pool;
+	uint8_t port : 7, has_nanoseconds : 1;
+};
+_Static_assert(sizeof(struct entry) == 32, "two in a cache line");
 
 struct bin {
 	unsigned n;
-	void *entry[BIN_MAX];
-};
-
-/* What came off a ring and waits behind a tick. */
-struct stash {
-	unsigned n, next;
-	void *entry[BURST_MAX];
+	struct entry entry[BIN_MAX];
 };
 
 struct handoff_end {
@@ -56,7 +63,6 @@ struct handoff_end {
 	struct counters *counters;
 	unsigned waiting; /* entries in all bins */
 	struct bin bin[HANDOFF_WORKERS_MAX];
-	struct stash stash[HANDOFF_WORKERS_MAX];
 
 	_Atomic unsigned round __rte_cache_aligned; /* that this worker has finished; read by its peers */
 	/* Of ticks on rings, for the gauge. */
@@ -70,28 +76,7 @@ struct handoff {
 	struct ledger_gauge gauge;
 };
 
-/* --- ticks ------------------------------------------------------------------------------------------------------ */
-
-/* The year 2262 is the last one. */
-static void *
-tick_entry(uint64_t clock_ns)
-{
-	uint64_t most = UINT64_MAX >> 1;
-
-	return (void *)(uintptr_t)((clock_ns < most ? clock_ns : most) << 1 | 1);
-}
-
-static inline bool
-is_tick(const void *entry)
-{
-	return ((uintptr_t)entry & 1) != 0;
-}
-
-static uint64_t
-tick_clock(const void *entry)
-{
-	return (uint64_t)(uintptr_t)entry >> 1;
-}
+/* --- entries ---------------------------------------------------------------------------------------------------- */
 
 static void
 add_relaxed(_Atomic uint64_t *value, uint64_t n)
@@ -99,14 +84,65 @@ add_relaxed(_Atomic uint64_t *value, uint64_t n)
 	atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
+static inline bool
+is_tick(const struct entry *e)
+{
+	return e->mbuf == NULL;
+}
+
+/* All that struct packet_meta says of it has a place in an entry. */
+static inline bool
+fits_entry(const struct packet_meta *meta, int64_t clock_lead_ns)
+{
+	return meta->plain_bytes != 0 && meta->kind == META_PACKET && !meta->is_fragment &&
+	       meta->wire_bytes == meta->plain_bytes && meta->link_type == LINK_ETHERNET && meta->input < ENTRY_PORTS &&
+	       (meta->sequence | meta->input_position) == 0 && clock_lead_ns == (int32_t)clock_lead_ns;
+}
+
+static inline void
+entry_make(struct entry *e, struct rte_mbuf *m, const struct packet_meta *meta)
+{
+	int64_t clock_lead_ns = (int64_t)(meta->clock_ns - meta->time_ns);
+
+	e->mbuf = m;
+	e->data = meta->data;
+	e->time_ns = meta->time_ns;
+	e->clock_lead_ns = (int32_t)clock_lead_ns;
+	e->bytes = meta->plain_bytes;
+	e->pool = meta->pool;
+	e->port = meta->input;
+	e->has_nanoseconds = meta->has_nanoseconds;
+	if (unlikely(!fits_entry(meta, clock_lead_ns))) {
+		e->bytes = 0;
+		port_keep(m, meta);
+	}
+}
+
+static inline void
+entry_meta(const struct entry *e, struct packet_meta *meta)
+{
+	*meta = (struct packet_meta){
+		.time_ns = e->time_ns,
+		.clock_ns = e->time_ns + (uint64_t)(int64_t)e->clock_lead_ns,
+		.wire_bytes = e->bytes,
+		.input = e->port,
+		.link_type = LINK_ETHERNET,
+		.kind = META_PACKET,
+		.has_nanoseconds = e->has_nanoseconds,
+		.pool = e->pool,
+		.plain_bytes = e->bytes,
+		.data = e->data,
+	};
+}
+
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
 void
-handoff_put(struct handoff_end *end, unsigned to, struct rte_mbuf *m)
+handoff_put(struct handoff_end *end, unsigned to, struct rte_mbuf *m, const struct packet_meta *meta)
 {
 	struct bin *bin = &end->bin[to];
 
-	bin->entry[bin->n++] = m;
+	entry_make(&bin->entry[bin->n++], m, meta);
 	end->waiting++;
 	COUNTER_ADD(end->counters, handed_off, 1);
 }
@@ -119,7 +155,7 @@ handoff_tick(struct handoff_end *end, uint64_t clock_ns)
 
 		if (to == end->worker)
 			continue;
-		bin->entry[bin->n++] = tick_entry(clock_ns);
+		bin->entry[bin->n++] = (struct entry){.time_ns = clock_ns};
 		end->waiting++;
 		add_relaxed(&end->ticks_sent, 1);
 	}
@@ -127,26 +163,39 @@ handoff_tick(struct handoff_end *end, uint64_t clock_ns)
 
 /* Live: what the ring had no room for. */
 static void
-lose(struct handoff_end *end, void **entry, unsigned n)
+lose(struct handoff_end *end, struct entry *entry, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m = entry[i];
-
-		if (is_tick(m)) {
+		if (is_tick(&entry[i])) {
 			add_relaxed(&end->ticks_taken, 1);
 			continue;
 		}
 		COUNTER_ADD(end->counters, handoff_full, 1);
-		port_free_burst(&m, 1);
+		port_free(&entry[i].mbuf, 1);
 	}
+}
+
+/* Returns how many there was room for. */
+static unsigned
+put_on_ring(struct rte_ring *ring, const struct entry *entry, unsigned n)
+{
+	struct rte_ring_zc_data room;
+
+	n = rte_ring_enqueue_zc_burst_elem_start(ring, sizeof(struct entry), n, &room, NULL);
+	if (n == 0)
+		return 0;
+	memcpy(room.ptr1, entry, room.n1 * sizeof(struct entry));
+	if (room.n1 < n)
+		memcpy(room.ptr2, &entry[room.n1], (n - room.n1) * sizeof(struct entry));
+	rte_ring_enqueue_zc_elem_finish(ring, n);
+	return n;
 }
 
 static void
 send_bin(struct handoff_end *end, unsigned to)
 {
 	struct bin *bin = &end->bin[to];
-	struct rte_ring *ring = end->handoff->ring[end->worker][to];
-	unsigned sent = rte_ring_sp_enqueue_burst(ring, bin->entry, bin->n, NULL);
+	unsigned sent = put_on_ring(end->handoff->ring[end->worker][to], bin->entry, bin->n);
 
 	if (unlikely(sent < bin->n && !end->handoff->params.lossless)) {
 		lose(end, &bin->entry[sent], bin->n - sent);
@@ -169,29 +218,43 @@ handoff_send(struct handoff_end *end)
 
 /* --- taking ----------------------------------------------------------------------------------------------------- */
 
-static bool
-fill_stash(struct handoff_end *end, struct stash *stash, unsigned from)
+/* Up to 'n' entries, none beyond a tick. Returns how many they were. */
+static unsigned
+take_entries(const struct entry *e, unsigned n, struct port_burst *b, unsigned at)
 {
-	stash->next = 0;
-	stash->n = rte_ring_sc_dequeue_burst(end->handoff->ring[from][end->worker], stash->entry, BURST_MAX, NULL);
-	return stash->n > 0;
+	unsigned i = 0;
+
+	for (; i < n && likely(!is_tick(&e[i])); i++, at++) {
+		b->mbuf[at] = e[i].mbuf;
+		b->meta[at] = &b->space[at];
+		rte_prefetch0(e[i].data);
+		entry_meta(&e[i], b->meta[at]);
+		if (unlikely(e[i].bytes == 0))
+			b->meta[at] = rte_mbuf_to_priv(e[i].mbuf);
+	}
+	return i;
 }
 
 unsigned
-handoff_take(struct handoff_end *end, unsigned from, struct rte_mbuf **mbufs, unsigned max, uint64_t *tick_ns)
+handoff_take(struct handoff_end *end, unsigned from, struct port_burst *b, uint64_t *tick_ns)
 {
-	struct stash *stash = &end->stash[from];
-	unsigned n = 0;
+	struct rte_ring *ring = end->handoff->ring[from][end->worker];
+	struct rte_ring_zc_data there;
+	unsigned there_n, n;
 
-	if (stash->next == stash->n && !fill_stash(end, stash, from))
+	there_n = rte_ring_dequeue_zc_burst_elem_start(ring, sizeof(struct entry), BURST_MAX, &there, NULL);
+	if (there_n == 0)
 		return 0;
-	if (unlikely(is_tick(stash->entry[stash->next]))) {
-		*tick_ns = tick_clock(stash->entry[stash->next++]);
+	if (unlikely(is_tick(there.ptr1))) {
+		*tick_ns = ((const struct entry *)there.ptr1)->time_ns;
+		rte_ring_dequeue_zc_elem_finish(ring, 1);
 		add_relaxed(&end->ticks_taken, 1);
 		return 0;
 	}
-	while (n < max && stash->next < stash->n && !is_tick(stash->entry[stash->next]))
-		mbufs[n++] = stash->entry[stash->next++];
+	n = take_entries(there.ptr1, there.n1, b, 0);
+	if (n == there.n1 && n < there_n)
+		n += take_entries(there.ptr2, there_n - n, b, n);
+	rte_ring_dequeue_zc_elem_finish(ring, n);
 	COUNTER_ADD(end->counters, taken_over, n);
 	return n;
 }
@@ -231,8 +294,7 @@ nothing_to_take(const struct handoff_end *end)
 	for (unsigned from = 0; from < end->handoff->params.n_workers; from++) {
 		if (from == end->worker)
 			continue;
-		if (end->stash[from].next < end->stash[from].n ||
-		    !rte_ring_empty(end->handoff->ring[from][end->worker]))
+		if (!rte_ring_empty(end->handoff->ring[from][end->worker]))
 			return false;
 	}
 	return true;
@@ -267,7 +329,6 @@ read_rings(const void *context)
 			if (to == from)
 				continue;
 			entries += rte_ring_count(h->ring[from][to]) + h->end[from].bin[to].n;
-			entries += h->end[to].stash[from].n - h->end[to].stash[from].next;
 		}
 	}
 	return entries + taken > sent ? entries + taken - sent : 0;
@@ -283,8 +344,9 @@ create_rings(struct handoff *h)
 			if (to == from)
 				continue;
 			snprintf(name, sizeof(name), "handoff%u-%u", from, to);
-			h->ring[from][to] = rte_ring_create(name, h->params.slots, SOCKET_ID_ANY,
-							    RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+			h->ring[from][to] =
+				rte_ring_create_elem(name, sizeof(struct entry), h->params.slots, SOCKET_ID_ANY,
+						     RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 			if (h->ring[from][to] == NULL)
 				return false;
 		}
@@ -316,29 +378,22 @@ handoff_create(const struct handoff_params *params)
 }
 
 static void
-free_entries(void **entry, unsigned n)
+free_entries(struct entry *entry, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m = entry[i];
-
-		if (!is_tick(m))
-			port_free_burst(&m, 1);
-	}
+	for (unsigned i = 0; i < n; i++)
+		port_free(&entry[i].mbuf, 1); /* none in a tick */
 }
 
 static void
 free_pair(struct handoff *h, unsigned from, unsigned to)
 {
-	void *entry;
+	struct entry entry;
 
-	while (h->ring[from][to] != NULL && rte_ring_dequeue(h->ring[from][to], &entry) == 0)
+	while (h->ring[from][to] != NULL && rte_ring_dequeue_elem(h->ring[from][to], &entry, sizeof(entry)) == 0)
 		free_entries(&entry, 1);
 	rte_ring_free(h->ring[from][to]);
-	if (h->end == NULL)
-		return;
-	free_entries(h->end[from].bin[to].entry, h->end[from].bin[to].n);
-	free_entries(&h->end[to].stash[from].entry[h->end[to].stash[from].next],
-		     h->end[to].stash[from].n - h->end[to].stash[from].next);
+	if (h->end != NULL)
+		free_entries(h->end[from].bin[to].entry, h->end[from].bin[to].n);
 }
 
 void

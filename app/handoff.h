@@ -18,6 +18,8 @@
 
 enum { HANDOFF_WORKERS_MAX = 16 };
 
+struct packet_meta;
+struct port_burst;
 struct rte_mbuf;
 struct handoff;
 struct handoff_end;
@@ -37,7 +39,7 @@ struct handoff_end *handoff_end(struct handoff *, unsigned worker, struct counte
 
 /* Into the bin for worker 'to'. Between two calls of handoff_send() that returned true, at most BURST_MAX packets and
  * one tick. */
-void handoff_put(struct handoff_end *, unsigned to, struct rte_mbuf *);
+void handoff_put(struct handoff_end *, unsigned to, struct rte_mbuf *, const struct packet_meta *);
 
 /* Into all bins. */
 void handoff_tick(struct handoff_end *, uint64_t clock_ns);
@@ -45,9 +47,9 @@ void handoff_tick(struct handoff_end *, uint64_t clock_ns);
 /* The bins onto the rings. False, only with 'lossless': something is left in a bin; call again. */
 bool handoff_send(struct handoff_end *);
 
-/* Up to 'max' (at most BURST_MAX) packets from worker 'from'. Those after a tick wait for the next call: when a tick is
- * the next thing there is, the result is 0 and '*tick_ns' its clock, else '*tick_ns' stays as it is. */
-unsigned handoff_take(struct handoff_end *, unsigned from, struct rte_mbuf **, unsigned max, uint64_t *tick_ns);
+/* Up to BURST_MAX packets from worker 'from', their bytes asked for. Those after a tick wait for the next call: when a
+ * tick is the next thing there is, the result is 0 and '*tick_ns' its clock, else '*tick_ns' stays as it is. */
+unsigned handoff_take(struct handoff_end *, unsigned from, struct port_burst *, uint64_t *tick_ns);
 
 /* How full the fullest ring to this worker is. */
 unsigned handoff_percent(const struct handoff_end *);

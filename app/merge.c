@@ -84,7 +84,7 @@ merge_destroy(struct merge *m)
 		struct merge_source *s = &m->source[i];
 
 		for (; s->head != s->tail; s->head++)
-			port_free_burst(&s->slot[s->head & m->slot_mask], 1);
+			port_free(&s->slot[s->head & m->slot_mask], 1);
 		vmem_release(s->slot, slot_bytes(m));
 	}
 	free(m);

@@ -109,7 +109,7 @@ worker_destroy(struct worker *w)
 		record_free(w->pool, r);
 	if (w->outgoing != NULL)
 		record_free(w->pool, w->outgoing);
-	port_free_burst(w->held + w->next_held, w->n_held - w->next_held);
+	port_burst_free(&w->held, w->next_held, w->n_held - w->next_held);
 	worker_receive_fini(w);
 	writer_stream_destroy(w->stream);
 	fragments_destroy(w->fragments);

@@ -44,17 +44,18 @@ static unsigned
 take_run(struct worker *w)
 {
 	struct burst *b = w->burst;
-	uint64_t end_ns = end_of_second(meta_of(w->held[w->next_held])->clock_ns), bytes = 0;
+	uint64_t end_ns = end_of_second(w->held.meta[w->next_held]->clock_ns), bytes = 0;
 	unsigned taken = 0;
 
 	b->n = 0;
 	for (unsigned i = w->next_held; i < w->n_held; i++, taken++) {
-		const struct packet_meta *meta = meta_of(w->held[i]);
+		const struct packet_meta *meta = w->held.meta[i];
+		struct rte_mbuf *m = w->held.mbuf[i];
 
 		if (meta->kind != META_PACKET || meta->clock_ns > end_ns)
 			break;
-		bytes += port_packet_bytes(w->held[i]);
-		if (likely(port_packet(w->held[i], w->linear, b->n, &b->packet[b->n])))
+		bytes += port_packet_bytes(m, meta);
+		if (likely(port_packet(m, meta, w->linear, b->n, &b->packet[b->n])))
 			b->n += w->params.filter == NULL || w->placed || worker_takes(w, &b->packet[b->n]);
 		else
 			COUNTER_ADD(&w->counters, oversized, 1);
@@ -123,7 +124,7 @@ begin_run(struct worker *w, uint64_t *since)
 static void
 begin_datagram(struct worker *w)
 {
-	struct rte_mbuf *m = w->held[w->next_held];
+	struct rte_mbuf *m = w->held.mbuf[w->next_held];
 	struct packet *p = &w->burst->packet[0];
 
 	worker_count_received(w, 1, m->pkt_len);
@@ -213,7 +214,7 @@ continue_run(struct worker *w, uint64_t *since)
 		if (unlikely(!process_packet(w, &w->burst->packet[w->next_packet], since)))
 			return false;
 	}
-	port_free_burst(w->held + w->next_held, w->run_mbufs);
+	port_burst_free(&w->held, w->next_held, w->run_mbufs);
 	w->next_held += w->run_mbufs;
 	w->run_mbufs = 0;
 	if (unlikely(w->handoff != NULL))
@@ -241,7 +242,7 @@ void
 worker_work_off(struct worker *w, uint64_t *since)
 {
 	while (w->next_held < w->n_held && worker_may_go_on(w)) {
-		struct packet_meta *meta = meta_of(w->held[w->next_held]);
+		const struct packet_meta *meta = w->held.meta[w->next_held];
 
 		if (w->run_mbufs == 0) {
 			if (unlikely(w->handoff != NULL) && !handoff_send(w->handoff))
@@ -252,7 +253,7 @@ worker_work_off(struct worker *w, uint64_t *since)
 			stage_end(w, STAGE_EXPIRE, since);
 			if (unlikely(meta->kind != META_PACKET && meta->kind != META_DATAGRAM)) {
 				apply_control(w, meta);
-				port_free_burst(w->held + w->next_held++, 1);
+				port_burst_free(&w->held, w->next_held++, 1);
 				continue;
 			}
 			if (likely(meta->kind == META_PACKET))

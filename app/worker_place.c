@@ -53,6 +53,13 @@ glance(const struct worker *w, const struct packet_meta *meta, unsigned *owner)
 	return true;
 }
 
+static inline void
+keep_held(struct worker *w, unsigned to, unsigned from)
+{
+	w->held.mbuf[to] = w->held.mbuf[from];
+	w->held.meta[to] = w->held.meta[from];
+}
+
 /* Up to the first that has to be decoded to be told: what comes after it may be of its flow. */
 void
 worker_place_burst(struct worker *w, const struct port *port)
@@ -62,22 +69,20 @@ worker_place_burst(struct worker *w, const struct port *port)
 
 	if (port->link_type != LINK_ETHERNET || w->params.filter != NULL)
 		return;
-	for (; i < w->n_held && glance(w, meta_of(w->held[i]), &owner); i++) {
-		struct rte_mbuf *m = w->held[i];
-
+	for (; i < w->n_held && glance(w, w->held.meta[i], &owner); i++) {
 		if (i + FRAMES_AHEAD < w->n_held)
-			rte_prefetch0(meta_of(w->held[i + FRAMES_AHEAD])->data);
+			rte_prefetch0(w->held.meta[i + FRAMES_AHEAD]->data);
 		if (owner == w->params.index) {
-			w->held[n_kept++] = m;
+			keep_held(w, n_kept++, i);
 			continue;
 		}
-		bytes += meta_of(m)->plain_bytes;
-		handoff_put(w->handoff, owner, m);
+		bytes += w->held.meta[i]->plain_bytes;
+		handoff_put(w->handoff, owner, w->held.mbuf[i], w->held.meta[i]);
 	}
 	w->settled = i == w->n_held;
 	worker_count_received(w, i - n_kept, bytes);
 	for (; i < w->n_held; i++)
-		w->held[n_kept++] = w->held[i];
+		keep_held(w, n_kept++, i);
 	w->n_held = n_kept;
 	handoff_send(w->handoff);
 }
@@ -96,7 +101,7 @@ owner_of(const struct worker *w, const struct packet *p)
 static void
 tell_clock(struct worker *w)
 {
-	uint64_t clock_ns = meta_of(w->held[w->next_held])->clock_ns;
+	uint64_t clock_ns = w->held.meta[w->next_held]->clock_ns;
 
 	if (clock_ns / NS_PER_S <= w->ticked_s)
 		return;
@@ -104,30 +109,32 @@ tell_clock(struct worker *w)
 	handoff_tick(w->handoff, clock_ns);
 }
 
-/* The mbuf goes out of 'held', so that the end of the run does not free it. */
-static struct rte_mbuf *
-take_from_held(struct worker *w, unsigned packet)
+/* Where a packet of the burst is in 'held'. Those that were too long have no place in the burst. */
+static unsigned
+find_held(const struct worker *w, unsigned packet)
 {
-	struct rte_mbuf *m = w->burst->packet[packet].mbuf;
+	const struct rte_mbuf *m = w->burst->packet[packet].mbuf;
 	unsigned i = w->next_held + packet;
 
-	/* Those that were too long have no place in the burst. */
-	while (w->held[i] != m)
+	while (w->held.mbuf[i] != m)
 		i++;
-	w->held[i] = NULL;
-	return m;
+	return i;
 }
 
 static void
 leave(struct worker *w, unsigned packet)
 {
-	unsigned owner = w->owner[packet];
-	struct rte_mbuf *m = take_from_held(w, packet);
+	unsigned owner = w->owner[packet], i = find_held(w, packet);
+	struct rte_mbuf *m = w->held.mbuf[i];
 
-	if (owner != w->params.index)
-		handoff_put(w->handoff, owner, m);
-	else
+	/* The end of the run does not free it. */
+	w->held.mbuf[i] = NULL;
+	if (owner != w->params.index) {
+		handoff_put(w->handoff, owner, m, w->held.meta[i]);
+	} else {
+		port_keep(m, w->held.meta[i]);
 		merge_push(w->merge, w->merge_source, &m, 1, w->received_ns);
+	}
 }
 
 static void
@@ -140,7 +147,7 @@ place(struct worker *w, unsigned packet)
 		return;
 	owner = owner_of(w, p);
 	if (p->verdict == PACKET_FRAGMENT)
-		meta_of(p->mbuf)->is_fragment = true;
+		w->held.meta[find_held(w, packet)]->is_fragment = true;
 	if (owner == w->params.index && (!w->distributing || p->verdict == PACKET_FRAGMENT))
 		return;
 	w->owner[packet] = (uint8_t)owner;
@@ -166,7 +173,7 @@ send_datagram(struct worker *w, const struct packet *p, unsigned owner)
 	struct rte_mbuf *m = port_copy_datagram(p->mbuf->pool, p);
 
 	if (m != NULL && owner != w->params.index)
-		handoff_put(w->handoff, owner, m);
+		handoff_put(w->handoff, owner, m, rte_mbuf_to_priv(m));
 	else if (m != NULL)
 		merge_push(w->merge, w->n_sources, &m, 1, w->received_ns);
 	else if (errno == E2BIG)

@@ -40,7 +40,8 @@ struct worker {
 	bool pull_next; /* from the merge, before anything more goes in */
 	struct worker_overload overload;
 
-	struct rte_mbuf *held[BURST_MAX]; /* received, not yet worked off: held[next_held .. n_held) */
+	struct port_burst held;	   /* received, not yet worked off: next_held .. n_held */
+	struct port_burst passing; /* on its way into the merge */
 	unsigned n_held, next_held;
 	struct burst *burst;
 	unsigned run_mbufs;	  /* of 'held' that are in the burst; 0: no run is being worked off */
@@ -96,12 +97,6 @@ stage_end(struct worker *w, enum worker_stage stage, uint64_t *since)
 	w->stages.cycles[stage] += now - *since;
 	w->stages.reads[stage]++;
 	*since = now;
-}
-
-static inline struct packet_meta *
-meta_of(struct rte_mbuf *m)
-{
-	return rte_mbuf_to_priv(m);
 }
 
 /* worker.c. Goes on with expiring, flushing or finishing. True: nothing of the kind is left, packets may follow. */

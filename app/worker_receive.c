@@ -30,14 +30,14 @@ enum { LIVE_CLOCK_LAG_S = 10, METADATA_AHEAD = 16 };
 /* What another lcore filled is not in this one's cache: misses overlap. A CPU has some 20 of them under way and forgets
  * what it is asked for beyond that. */
 static void
-prefetch_held(const struct worker *w)
+prefetch_replayed(const struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_held && i < METADATA_AHEAD; i++)
-		rte_prefetch0(meta_of(w->held[i]));
+		rte_prefetch0(w->held.meta[i]);
 	for (unsigned i = 0; i < w->n_held; i++) {
 		if (i + METADATA_AHEAD < w->n_held)
-			rte_prefetch0(meta_of(w->held[i + METADATA_AHEAD]));
-		rte_prefetch0(meta_of(w->held[i])->data);
+			rte_prefetch0(w->held.meta[i + METADATA_AHEAD]);
+		rte_prefetch0(w->held.meta[i]->data);
 	}
 }
 
@@ -46,9 +46,8 @@ static void
 stamp_clock(struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_held; i++) {
-		struct packet_meta *meta = meta_of(w->held[i]);
+		struct packet_meta *meta = w->held.meta[i];
 
-		/* What came over a ring is in another core's cache: only written when it has to be. */
 		if (w->placed && meta->clock_ns >= w->clock_ns)
 			w->clock_ns = meta->clock_ns;
 		else
@@ -70,19 +69,19 @@ hold(struct worker *w, unsigned n, bool placed, bool distributing)
 	if (n == 0)
 		return 0;
 	atomic_store_explicit(&w->last_packet_ns, w->received_ns, memory_order_relaxed);
-	if (w->params.replay || placed)
-		prefetch_held(w);
+	if (w->params.replay)
+		prefetch_replayed(w);
 	if (!w->params.replay && !distributing)
 		stamp_clock(w);
 	return n;
 }
 
 static uint16_t
-poll_queue(struct worker *w, unsigned i, struct rte_mbuf **mbufs)
+poll_queue(struct worker *w, unsigned i, struct port_burst *b)
 {
 	const struct worker_queue *queue = &w->queue[i];
 
-	return w->closing ? 0 : port_receive(queue->port, queue->number, mbufs, BURST_MAX);
+	return w->closing ? 0 : port_receive(queue->port, queue->number, b, BURST_MAX);
 }
 
 /* The worker behind a source that is no queue. */
@@ -104,9 +103,9 @@ receive_in_turn(struct worker *w)
 
 		w->next_source = source + 1 < w->n_sources ? source + 1 : 0;
 		if (likely(!from_peer))
-			n = poll_queue(w, source, w->held);
+			n = poll_queue(w, source, &w->held);
 		else
-			n = handoff_take(w->handoff, peer_of(w, source), w->held, BURST_MAX, &w->tick_ns);
+			n = handoff_take(w->handoff, peer_of(w, source), &w->held, &w->tick_ns);
 		if (n > 0) {
 			hold(w, n, from_peer, false);
 			if (unlikely(w->glances) && !from_peer)
@@ -126,18 +125,29 @@ static void
 fill_from_files(struct worker *w)
 {
 	bool ask_all = merge_held(w->merge) == 0;
-	struct rte_mbuf *mbufs[BURST_MAX];
+	struct port_burst *b = &w->passing;
 
 	for (unsigned i = 0; i < w->n_queues; i++) {
 		unsigned n;
 
 		if (!merge_awaits(w->merge, i) && !ask_all)
 			continue;
-		n = poll_queue(w, i, mbufs);
-		merge_push(w->merge, i, mbufs, n, w->received_ns);
+		n = poll_queue(w, i, b);
+		port_burst_keep(b, n);
+		merge_push(w->merge, i, b->mbuf, n, w->received_ns);
 		if (n == 0)
 			merge_leave_out(w->merge, i);
 	}
+}
+
+/* What the merge lets go, into 'held'. Returns how many. */
+static unsigned
+pull_merged(struct worker *w, uint64_t *n_early)
+{
+	unsigned n = merge_pull(w->merge, w->received_ns, w->held.mbuf, BURST_MAX, n_early);
+
+	port_burst_kept(&w->held, n);
+	return n;
 }
 
 static unsigned
@@ -146,7 +156,7 @@ receive_in_order(struct worker *w)
 	uint64_t n_early = 0;
 
 	fill_from_files(w);
-	return hold(w, merge_pull(w->merge, w->received_ns, w->held, BURST_MAX, &n_early), false, false);
+	return hold(w, pull_merged(w, &n_early), false, false);
 }
 
 /* --- live ------------------------------------------------------------------------------------------------------- */
@@ -155,21 +165,21 @@ receive_in_order(struct worker *w)
 static unsigned
 take_peer(struct worker *w, unsigned source)
 {
-	struct rte_mbuf *mbufs[BURST_MAX];
-	unsigned n = handoff_take(w->handoff, peer_of(w, source), mbufs, BURST_MAX, &w->tick_ns);
+	struct port_burst *b = &w->passing;
+	unsigned n = handoff_take(w->handoff, peer_of(w, source), b, &w->tick_ns);
 	unsigned n_merged = 0, n_fragments = 0;
 
+	port_burst_keep(b, n);
 	for (unsigned i = 0; i < n; i++) {
-		const struct packet_meta *meta = meta_of(mbufs[i]);
-
-		if (unlikely(meta->is_fragment))
-			w->held[n_fragments++] = mbufs[i];
-		else if (unlikely(meta->kind == META_DATAGRAM))
-			merge_push(w->merge, w->n_sources, &mbufs[i], 1, w->received_ns);
+		if (unlikely(b->meta[i]->is_fragment))
+			w->held.mbuf[n_fragments++] = b->mbuf[i];
+		else if (unlikely(b->meta[i]->kind == META_DATAGRAM))
+			merge_push(w->merge, w->n_sources, &b->mbuf[i], 1, w->received_ns);
 		else
-			mbufs[n_merged++] = mbufs[i];
+			b->mbuf[n_merged++] = b->mbuf[i];
 	}
-	merge_push(w->merge, source, mbufs, n_merged, w->received_ns);
+	port_burst_kept(&w->held, n_fragments);
+	merge_push(w->merge, source, b->mbuf, n_merged, w->received_ns);
 	return n_fragments;
 }
 
@@ -189,7 +199,7 @@ static unsigned
 pull(struct worker *w)
 {
 	uint64_t n_early = 0;
-	unsigned n = merge_pull(w->merge, w->received_ns, w->held, BURST_MAX, &n_early);
+	unsigned n = pull_merged(w, &n_early);
 
 	COUNTER_ADD(&w->counters, early, n_early);
 	w->pull_next = false;
@@ -203,7 +213,7 @@ distribute_a_queue(struct worker *w)
 		unsigned i = w->next_source, n;
 
 		w->next_source = i + 1 < w->n_queues ? i + 1 : 0;
-		n = poll_queue(w, i, w->held);
+		n = poll_queue(w, i, &w->held);
 		if (n == 0)
 			continue;
 		w->merge_source = i;

@@ -130,8 +130,8 @@ struct burst {
 	unsigned n;
 } __attribute__((aligned(64)));
 
-/* In the private area of every mbuf of our pools: written by the replay role or, for other ports, by the worker after
- * it received the mbuf. 64 bytes. */
+/* What came with a packet, 64 bytes. The replay role writes it into the private area of the mbuf; of other ports the
+ * worker that receives it has it at hand, and it is in the mbuf only when the packet has to wait (port_keep()). */
 enum packet_meta_kind {
 	META_PACKET,
 	META_DATAGRAM, /* a packet that was put together from fragments; what decode said of it is behind it */
@@ -140,8 +140,8 @@ enum packet_meta_kind {
 	META_END,      /* no packet: the input has ended and the clock ended at clock_ns */
 };
 
-/* It says all of a plain mbuf that its reader has to know: one segment, bytes of its own, held by nobody else. So a
- * worker that was given a packet fetches this line from the other core's cache, not the mbuf's as well. */
+/* It says all of a plain mbuf that its reader has to know: one segment, bytes of its own, held by nobody else. So
+ * nobody but its driver has the mbuf's own line in a cache. */
 struct packet_meta {
 	uint64_t time_ns;
 	uint64_t clock_ns;

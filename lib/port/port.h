@@ -1,8 +1,8 @@
 /* Ethdev ports as EAL gives them: vdevs and bound NICs.
  *
  * Threads: set-up, tick and stop on the control thread; receiving on the workers, one queue each. Errors: a reason a
- * user can act on. The metadata of each received mbuf (struct packet_meta) is written by port_receive(): the packet's
- * own stamp where the device gives one (port_time.h), else one clock read per burst. */
+ * user can act on. The metadata of each received mbuf (struct packet_meta) is made by port_receive(): the packet's own
+ * stamp where the device gives one (port_time.h), else one clock read per burst. */
 #ifndef PORT_H
 #define PORT_H
 
@@ -119,9 +119,23 @@ uint16_t port_descriptors(uint16_t id, uint16_t queue);
 /* The number of polls that failed or lost something: more than before means that a capture file is damaged. */
 uint64_t port_errors(const struct port *);
 
-/* As rte_eth_rx_burst(), with metadata set in every mbuf. In the sanitize build head- and tailroom are poisoned until
- * port_free_burst(), which has to be used for every mbuf that came from here. */
-uint16_t port_receive(const struct port *, uint16_t queue, struct rte_mbuf **, uint16_t n);
+/* Packets that were just received, or came over a ring. An mbuf that went elsewhere is NULL. */
+struct port_burst {
+	struct rte_mbuf *mbuf[BURST_MAX];
+	struct packet_meta *meta[BURST_MAX]; /* in 'space', or in the private area of the mbuf */
+	struct packet_meta space[BURST_MAX];
+};
+
+/* As rte_eth_rx_burst(), up to BURST_MAX, with the metadata of each. In the sanitize build head- and tailroom are
+ * poisoned until port_burst_free() or port_free(), one of which has to be used for every mbuf that came from here. */
+uint16_t port_receive(const struct port *, uint16_t queue, struct port_burst *, uint16_t n);
+
+/* The metadata into the mbuf, which outlives the burst. The same for a whole burst. */
+void port_keep(struct rte_mbuf *, const struct packet_meta *);
+void port_burst_keep(struct port_burst *, unsigned n);
+
+/* After mbufs were put into 'mbuf' whose metadata was kept. */
+void port_burst_kept(struct port_burst *, unsigned n);
 
 /* As port_packet() (port_packet.h), for META_DATAGRAM: decode's members are set too. */
 bool port_datagram(struct rte_mbuf *, uint8_t *linear, struct packet *);
@@ -131,7 +145,11 @@ bool port_datagram(struct rte_mbuf *, uint8_t *linear, struct packet *);
  * together are longer than PACKET_BYTES_MAX. */
 struct rte_mbuf *port_copy_datagram(struct rte_mempool *pool, const struct packet *);
 
-/* Frees; passes over NULL. In the sanitize build the bytes are given back to ASan's free state first. */
-void port_free_burst(struct rte_mbuf **, unsigned n);
+/* Frees 'n' of them from 'first' on, a plain mbuf without reading it. In the sanitize build the bytes are given back to
+ * ASan's free state first. */
+void port_burst_free(struct port_burst *, unsigned first, unsigned n);
+
+/* Frees mbufs whose metadata is not at hand; passes over NULL. */
+void port_free(struct rte_mbuf **, unsigned n);
 
 #endif

@@ -1,6 +1,6 @@
 /* Mbufs: their pools, what a packet is to the layers above, and their poison.
  *
- * The metadata is in the private area, not in dynfields, of which only four of 8 bytes fit.
+ * Metadata that is kept is in the private area, not in dynfields, of which only four of 8 bytes fit.
  *
  * EAL memory is all one to ASan. In the sanitize build the bytes around a packet are poisoned from reception until the
  * mbuf is freed, so that a read one byte beyond it is a report. They must be given back before: who allocates the mbuf
@@ -73,37 +73,73 @@ port_pool_number(struct rte_mempool *pool)
 }
 
 static inline uint8_t
-number_of(struct rte_mbuf *m)
+number_of(const struct port_burst *b, unsigned i)
 {
-	return m != NULL ? ((const struct packet_meta *)rte_mbuf_to_priv(m))->pool : 0;
+	return b->mbuf[i] != NULL ? b->meta[i]->pool : 0;
 }
 
 /* As rte_pktmbuf_free_bulk(), which reads both lines of each mbuf. A plain one has no successor, and its metadata
  * knows the pool. */
 static void
-free_burst(struct rte_mbuf **mbufs, unsigned n)
+burst_free(struct port_burst *b, unsigned at, unsigned end)
 {
-	for (unsigned i = 0, first; i < n;) {
-		uint8_t number = number_of(mbufs[i]);
+	for (unsigned first; at < end;) {
+		uint8_t number = number_of(b, at);
 
-		first = i++;
+		first = at++;
 		if (unlikely(number == 0)) {
-			rte_pktmbuf_free(mbufs[first]);
+			rte_pktmbuf_free(b->mbuf[first]);
 			continue;
 		}
-		while (i < n && number_of(mbufs[i]) == number)
-			i++;
-		rte_mempool_put_bulk(pool_of[number], (void **)&mbufs[first], i - first);
+		while (at < end && number_of(b, at) == number)
+			at++;
+		rte_mempool_put_bulk(pool_of[number], (void **)&b->mbuf[first], at - first);
 	}
 }
 
 void
-port_free_burst(struct rte_mbuf **mbufs, unsigned n)
+port_burst_free(struct port_burst *b, unsigned first, unsigned n)
 {
 	if (POISON_ENABLED)
-		for (unsigned i = 0; i < n; i++)
+		for (unsigned i = first; i < first + n; i++)
+			port_unpoison(b->mbuf[i]);
+	burst_free(b, first, first + n);
+}
+
+void
+port_free(struct rte_mbuf **mbufs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (POISON_ENABLED)
 			port_unpoison(mbufs[i]);
-	free_burst(mbufs, n);
+		rte_pktmbuf_free(mbufs[i]);
+	}
+}
+
+/* --- metadata --------------------------------------------------------------------------------------------------- */
+
+void
+port_keep(struct rte_mbuf *m, const struct packet_meta *meta)
+{
+	struct packet_meta *kept = rte_mbuf_to_priv(m);
+
+	if (meta != kept)
+		*kept = *meta;
+}
+
+void
+port_burst_keep(struct port_burst *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		port_keep(b->mbuf[i], b->meta[i]);
+	port_burst_kept(b, n);
+}
+
+void
+port_burst_kept(struct port_burst *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		b->meta[i] = rte_mbuf_to_priv(b->mbuf[i]);
 }
 
 const uint8_t *
@@ -131,7 +167,7 @@ port_packet_of_chain(const struct rte_mbuf *m, uint8_t *linear, struct packet *p
 bool
 port_datagram(struct rte_mbuf *m, uint8_t *linear, struct packet *p)
 {
-	if (m->pkt_len < PACKET_DECODED_BYTES || !port_packet(m, linear, 0, p))
+	if (m->pkt_len < PACKET_DECODED_BYTES || !port_packet(m, rte_mbuf_to_priv(m), linear, 0, p))
 		return false;
 	p->captured_bytes -= PACKET_DECODED_BYTES;
 	memcpy(&p->verdict, p->data + p->captured_bytes, PACKET_DECODED_BYTES);

@@ -18,21 +18,17 @@ const uint8_t *port_linearise(const struct rte_mbuf *, uint8_t *linear);
 bool port_packet_of_chain(const struct rte_mbuf *, uint8_t *linear, struct packet *);
 
 static inline uint32_t
-port_packet_bytes(struct rte_mbuf *m)
+port_packet_bytes(const struct rte_mbuf *m, const struct packet_meta *meta)
 {
-	const struct packet_meta *meta = rte_mbuf_to_priv(m);
-
 	return likely(meta->plain_bytes != 0) ? meta->plain_bytes : m->pkt_len;
 }
 
-/* Fills p->data and the receive members from an mbuf; a chain is copied into the i-th of the areas of PACKET_BYTES_MAX
- * bytes at 'linear', so two chains in one burst need two of them. False: longer than PACKET_BYTES_MAX (counted as a
- * drop by the caller). */
+/* Fills p->data and the receive members from an mbuf and its metadata; a chain is copied into the i-th of the areas of
+ * PACKET_BYTES_MAX bytes at 'linear', so two chains in one burst need two of them. False: longer than PACKET_BYTES_MAX
+ * (counted as a drop by the caller). */
 static inline bool
-port_packet(struct rte_mbuf *m, uint8_t *linear, unsigned i, struct packet *p)
+port_packet(struct rte_mbuf *m, const struct packet_meta *meta, uint8_t *linear, unsigned i, struct packet *p)
 {
-	const struct packet_meta *meta = rte_mbuf_to_priv(m);
-
 	p->mbuf = m;
 	memcpy(&p->time_ns, meta, PACKET_META_BYTES);
 	p->data = meta->data;

@@ -63,9 +63,9 @@ pool_number(struct port_queue *queue, struct rte_mempool *pool)
 }
 
 static void
-set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, uint64_t wall_ns)
+set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, struct packet_meta *meta,
+	 uint64_t wall_ns)
 {
-	struct packet_meta *meta = rte_mbuf_to_priv(m);
 	uint64_t time_ns = time_of(port, queue, m, wall_ns);
 	bool is_plain = mbuf_is_plain(m);
 
@@ -87,34 +87,36 @@ set_meta(const struct port *port, struct port_queue *queue, struct rte_mbuf *m, 
 		queue->clock_ns = time_ns;
 }
 
-/* Nobody's cache has the packets, and whoever read what is beside them last may be another core. */
-static inline void
-prefetch_received(struct rte_mbuf *m)
+/* Nobody's cache has the packets. The metadata is made here, in lines that this lcore writes again and again, and not
+ * in the mbuf, whose lines whoever frees it may have. */
+static void
+make_meta(const struct port *port, struct port_queue *queue, struct port_burst *b, unsigned n)
 {
-	rte_prefetch0_write(rte_mbuf_to_priv(m));
-	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
+	uint64_t wall_ns = clock_wall_ns();
+
+	for (unsigned i = 0; i < n && i < RECEIVED_AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(b->mbuf[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		if (i + RECEIVED_AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(b->mbuf[i + RECEIVED_AHEAD], void *));
+		b->meta[i] = &b->space[i];
+		set_meta(port, queue, b->mbuf[i], b->meta[i], wall_ns);
+	}
 }
 
 uint16_t
-port_receive(const struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+port_receive(const struct port *port, uint16_t queue, struct port_burst *b, uint16_t n)
 {
 	struct port_queue *state = &port->queue[queue];
 
-	n = rte_eth_rx_burst(port->id, queue, mbufs, n);
+	n = rte_eth_rx_burst(port->id, queue, b->mbuf, n);
 	state->received += n;
-	if (n > 0 && !port->is_replay) {
-		uint64_t wall_ns = clock_wall_ns();
-
-		for (uint16_t i = 0; i < n && i < RECEIVED_AHEAD; i++)
-			prefetch_received(mbufs[i]);
-		for (uint16_t i = 0; i < n; i++) {
-			if (i + RECEIVED_AHEAD < n)
-				prefetch_received(mbufs[i + RECEIVED_AHEAD]);
-			set_meta(port, state, mbufs[i], wall_ns);
-		}
-	}
+	if (port->is_replay)
+		port_burst_kept(b, n);
+	else if (n > 0)
+		make_meta(port, state, b, n);
 	if (POISON_ENABLED)
 		for (uint16_t i = 0; i < n; i++)
-			port_poison(mbufs[i]);
+			port_poison(b->mbuf[i]);
 	return n;
 }

@@ -186,11 +186,11 @@ free_mbufs(struct replay *r)
 {
 	struct rte_mbuf *m;
 
-	port_free_burst(r->fresh, r->n_fresh);
+	port_free(r->fresh, r->n_fresh);
 	for (unsigned i = 0; i < r->n_workers; i++) {
-		port_free_burst(&r->stage[i].mbuf[r->stage[i].sent], r->stage[i].n - r->stage[i].sent);
+		port_free(&r->stage[i].mbuf[r->stage[i].sent], r->stage[i].n - r->stage[i].sent);
 		while (r->ring[i] != NULL && rte_ring_sc_dequeue(r->ring[i], (void **)&m) == 0)
-			port_free_burst(&m, 1);
+			port_free(&m, 1);
 	}
 }
 

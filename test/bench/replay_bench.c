@@ -33,17 +33,15 @@ die(const char *what, const char *why)
 static void
 receive(const struct port *port, uint16_t queue, struct result *result)
 {
-	struct rte_mbuf *mbuf[BURST_MAX];
-	uint16_t n = port_receive(port, queue, mbuf, BURST_MAX);
+	static struct port_burst burst;
+	uint16_t n = port_receive(port, queue, &burst, BURST_MAX);
 
 	for (uint16_t i = 0; i < n; i++) {
-		const struct packet_meta *meta = rte_mbuf_to_priv(mbuf[i]);
-
-		result->packets += meta->kind == META_PACKET;
-		result->ticks += meta->kind == META_TICK;
-		result->bytes += mbuf[i]->pkt_len;
+		result->packets += burst.meta[i]->kind == META_PACKET;
+		result->ticks += burst.meta[i]->kind == META_TICK;
+		result->bytes += burst.mbuf[i]->pkt_len;
 	}
-	port_free_burst(mbuf, n);
+	port_burst_free(&burst, 0, n);
 }
 
 static struct result

@@ -30,24 +30,23 @@ start_eal(void)
 		rte_exit(5, "faults: EAL does not start\n");
 }
 
-/* The first packet of a session, by way of a port; 'mbuf' has to be given to port_free_burst(). */
+/* The first packet of a session, by way of a port; 'mbuf' has to be given to port_free(). */
 static struct packet
 first_packet(struct replay *replay, const struct port *port, const struct decode_conf *decode, struct rte_mbuf **mbuf)
 {
 	static uint8_t linear[PACKET_BYTES_MAX];
+	static struct port_burst b;
 	struct packet p = {0};
 
 	for (unsigned i = 0; i < POLLS; i++) {
-		const struct packet_meta *meta;
-
 		replay_poll(replay);
-		if (port_receive(port, 0, mbuf, 1) == 0)
+		if (port_receive(port, 0, &b, 1) == 0)
 			continue;
-		meta = rte_mbuf_to_priv(*mbuf);
-		if (meta->kind == META_PACKET && port_packet(*mbuf, linear, 0, &p) &&
+		*mbuf = b.mbuf[0];
+		if (b.meta[0]->kind == META_PACKET && port_packet(*mbuf, b.meta[0], linear, 0, &p) &&
 		    packet_decode(decode, &p) == PACKET_OK)
 			return p;
-		port_free_burst(mbuf, 1);
+		port_free(mbuf, 1);
 	}
 	rte_exit(1, "faults: no packet came\n");
 }
@@ -130,7 +129,7 @@ run(const char *fault, const struct capture_list *files)
 	use_session(&p, records, strcmp(fault, "used-session") == 0);
 	if (strcmp(fault, "lost-chunk") == 0)
 		(void)record_create(records);
-	port_free_burst(&mbuf, 1);
+	port_free(&mbuf, 1);
 	lost = record_pool_destroy(records);
 	port_stop(&port);
 	port_close(&port);

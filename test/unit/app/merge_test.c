@@ -48,7 +48,7 @@ pull(uint64_t now_ns)
 
 	for (unsigned i = 0; i < n; i++)
 		digits = digits * 10 + (unsigned)((struct packet_meta *)rte_mbuf_to_priv(m[i]))->time_ns;
-	port_free_burst(m, n);
+	port_free(m, n);
 	return digits;
 }
 
@@ -111,7 +111,7 @@ TEST(equal_stamps_come_in_the_order_of_the_sources)
 	REQUIRE(merge_pull(merge, 1000, m, 2, &n_early) == 2);
 	EXPECT_EQ(((struct packet_meta *)rte_mbuf_to_priv(m[0]))->input, 0);
 	EXPECT_EQ(((struct packet_meta *)rte_mbuf_to_priv(m[1]))->input, 1);
-	port_free_burst(m, 2);
+	port_free(m, 2);
 	end();
 }
 

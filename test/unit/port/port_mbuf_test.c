@@ -71,7 +71,7 @@ TEST(a_packet_is_what_its_metadata_says)
 
 	begin();
 	m = make_packet(61);
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, rte_mbuf_to_priv(m), linear, 0, &p));
 	EXPECT(p.data == rte_pktmbuf_mtod(m, uint8_t *) && p.mbuf == m);
 	EXPECT_EQ(p.captured_bytes, 61);
 	EXPECT_EQ(p.wire_bytes, 5000);
@@ -83,7 +83,7 @@ TEST(a_packet_is_what_its_metadata_says)
 	EXPECT_EQ(p.link_type, 7);
 	EXPECT(p.has_nanoseconds);
 	EXPECT_EQ(p.vlan, 99); /* not a receive member */
-	port_free_burst(&m, 1);
+	port_free(&m, 1);
 	end();
 }
 
@@ -97,7 +97,7 @@ TEST(a_chain_is_copied_and_one_beyond_65535_bytes_refused)
 	for (unsigned i = 0; i < 31; i++)
 		EXPECT(rte_pktmbuf_chain(m, make_packet(2048)) == 0);
 	EXPECT_EQ(m->pkt_len, 2000 + 31 * 2048);
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, rte_mbuf_to_priv(m), linear, 0, &p));
 	EXPECT(p.data == linear);
 	EXPECT_EQ(p.captured_bytes, 2000 + 31 * 2048);
 	EXPECT_EQ(linear[1999], (uint8_t)1999);
@@ -106,8 +106,8 @@ TEST(a_chain_is_copied_and_one_beyond_65535_bytes_refused)
 	EXPECT(rte_pktmbuf_chain(m, make_packet(48)) == 0);
 	EXPECT(rte_pktmbuf_chain(m, make_packet(1)) == 0);
 	EXPECT_EQ(m->pkt_len, 65537);
-	EXPECT(!port_packet(m, linear, 0, &p));
-	port_free_burst(&m, 1);
+	EXPECT(!port_packet(m, rte_mbuf_to_priv(m), linear, 0, &p));
+	port_free(&m, 1);
 	UNPOISON(linear, sizeof(linear));
 	end();
 }
@@ -138,7 +138,7 @@ TEST(the_bytes_around_a_packet_of_any_length_are_poisoned_until_it_is_freed)
 			EXPECT(poisoned(data + 2047));
 		}
 		EXPECT(!poisoned((const uint8_t *)rte_mbuf_to_priv(m)));
-		port_free_burst(&m, 1);
+		port_free(&m, 1);
 		for (unsigned i = 0; i < 2048; i++)
 			EXPECT(!poisoned(data + i));
 		EXPECT(!poisoned(data - 1));
@@ -155,16 +155,16 @@ TEST(the_byte_after_a_chain_is_poisoned_too)
 	m = make_packet(2001);
 	EXPECT(rte_pktmbuf_chain(m, make_packet(1000)) == 0);
 	port_poison(m);
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, rte_mbuf_to_priv(m), linear, 0, &p));
 	EXPECT(!poisoned(p.data + 3000));
 	EXPECT(poisoned(p.data + 3001));
 	/* A longer one afterwards. */
-	port_free_burst(&m, 1);
+	port_free(&m, 1);
 	m = make_packet(2001);
 	EXPECT(rte_pktmbuf_chain(m, make_packet(2000)) == 0);
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, rte_mbuf_to_priv(m), linear, 0, &p));
 	EXPECT(!poisoned(p.data + 4000));
-	port_free_burst(&m, 1);
+	port_free(&m, 1);
 	UNPOISON(linear, sizeof(linear));
 	end();
 }
@@ -177,9 +177,9 @@ TEST(an_mbuf_somebody_else_holds_keeps_its_poison)
 	m = make_packet(100);
 	port_poison(m);
 	rte_mbuf_refcnt_update(m, 1);
-	port_free_burst(&m, 1);
+	port_free(&m, 1);
 	EXPECT(poisoned(rte_pktmbuf_mtod(m, uint8_t *) + 100));
-	port_free_burst(&m, 1);
+	port_free(&m, 1);
 	EXPECT(!poisoned(rte_pktmbuf_mtod(m, uint8_t *) + 100));
 	end();
 }
@@ -205,7 +205,7 @@ TEST(reading_one_byte_beyond_a_packet_ends_the_program)
 		}
 		EXPECT(waitpid(child, &status, 0) == child);
 		EXPECT_EQ(WIFEXITED(status) && WEXITSTATUS(status) == 0, beyond == 0);
-		port_free_burst(&m, 1);
+		port_free(&m, 1);
 	}
 	end();
 }

@@ -16,6 +16,7 @@
 static struct rte_mempool *pool;
 static struct rte_ring *ring;
 static struct port port;
+static struct port_burst burst;
 static int offset;
 static uint64_t flag;
 
@@ -67,13 +68,12 @@ put(uint64_t stamp)
 static uint64_t
 take(void)
 {
-	struct rte_mbuf *m;
 	uint64_t time_ns = 0;
 
-	if (port_receive(&port, 0, &m, 1) != 1)
+	if (port_receive(&port, 0, &burst, 1) != 1)
 		return 0;
-	time_ns = ((struct packet_meta *)rte_mbuf_to_priv(m))->time_ns;
-	port_free_burst(&m, 1);
+	time_ns = burst.meta[0]->time_ns;
+	port_burst_free(&burst, 0, 1);
 	return time_ns;
 }
 
@@ -106,14 +106,13 @@ TEST(stamps_in_microseconds_are_too)
 static bool
 has_nanoseconds(uint64_t stamp)
 {
-	struct rte_mbuf *m;
 	bool has = false;
 
 	put(stamp);
-	if (port_receive(&port, 0, &m, 1) != 1)
+	if (port_receive(&port, 0, &burst, 1) != 1)
 		return false;
-	has = ((struct packet_meta *)rte_mbuf_to_priv(m))->has_nanoseconds;
-	port_free_burst(&m, 1);
+	has = burst.meta[0]->has_nanoseconds;
+	port_burst_free(&burst, 0, 1);
 	return has;
 }
 
@@ -145,9 +144,9 @@ TEST(a_packet_of_a_capture_has_what_its_stamp_has)
 }
 
 static const struct packet_meta *
-receive_one(struct rte_mbuf **m)
+receive_one(void)
 {
-	return port_receive(&port, 0, m, 1) == 1 ? rte_mbuf_to_priv(*m) : NULL;
+	return port_receive(&port, 0, &burst, 1) == 1 ? burst.meta[0] : NULL;
 }
 
 /* Its reader needs nothing of the mbuf itself, which another core has: here nothing of it is right any more. */
@@ -159,8 +158,8 @@ TEST(metadata_says_all_of_a_plain_mbuf)
 	struct packet p;
 
 	REQUIRE(start());
-	put(0);
-	meta = receive_one(&m);
+	m = put(0);
+	meta = receive_one();
 	REQUIRE(meta != NULL);
 	EXPECT(meta->pool != 0);
 	EXPECT_EQ(meta->plain_bytes, 60);
@@ -168,11 +167,11 @@ TEST(metadata_says_all_of_a_plain_mbuf)
 		copy = *m;
 		memset(m, 0xee, sizeof(*m));
 	}
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, meta, linear, 0, &p));
 	EXPECT_EQ(p.captured_bytes, 60);
-	EXPECT_EQ(port_packet_bytes(m), 60);
+	EXPECT_EQ(port_packet_bytes(m, meta), 60);
 	EXPECT_EQ(p.data[59], 0x11);
-	port_free_burst(&m, 1);
+	port_burst_free(&burst, 0, 1);
 	if (!POISON_ENABLED)
 		*m = copy;
 	end();
@@ -190,24 +189,24 @@ TEST(of_a_chain_and_of_a_held_mbuf_the_mbuf_says_it)
 	more = rte_pktmbuf_alloc(pool);
 	memset(rte_pktmbuf_append(more, 40), 0x22, 40);
 	EXPECT_EQ(rte_pktmbuf_chain(m, more), 0);
-	meta = receive_one(&m);
+	meta = receive_one();
 	REQUIRE(meta != NULL);
 	EXPECT(meta->pool == 0 && meta->plain_bytes == 0);
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, meta, linear, 0, &p));
 	EXPECT_EQ(p.captured_bytes, 100);
-	EXPECT_EQ(port_packet_bytes(m), 100);
+	EXPECT_EQ(port_packet_bytes(m, meta), 100);
 	EXPECT(p.data[59] == 0x11 && p.data[60] == 0x22);
-	port_free_burst(&m, 1);
+	port_burst_free(&burst, 0, 1);
 	m = put(0);
 	rte_mbuf_refcnt_update(m, 1);
-	meta = receive_one(&m);
+	meta = receive_one();
 	REQUIRE(meta != NULL);
 	EXPECT(meta->pool == 0 && meta->plain_bytes == 0);
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, meta, linear, 0, &p));
 	EXPECT_EQ(p.captured_bytes, 60);
-	port_free_burst(&m, 1);
+	port_burst_free(&burst, 0, 1);
 	EXPECT_EQ(rte_mempool_in_use_count(pool), 1);
-	port_free_burst(&m, 1);
+	port_free(&m, 1);
 	UNPOISON(linear, sizeof(linear));
 	end();
 }
@@ -215,7 +214,7 @@ TEST(of_a_chain_and_of_a_held_mbuf_the_mbuf_says_it)
 TEST(packets_of_two_pools_go_back_to_their_own)
 {
 	struct rte_mempool *other = port_pool_create("receive test 2", 255, 1, 0), *first;
-	struct rte_mbuf *m[6];
+	struct rte_mbuf *elsewhere;
 
 	REQUIRE(start());
 	first = pool;
@@ -224,12 +223,35 @@ TEST(packets_of_two_pools_go_back_to_their_own)
 		put(0);
 	}
 	pool = first;
-	EXPECT_EQ(port_receive(&port, 0, m, 6), 6);
+	EXPECT_EQ(port_receive(&port, 0, &burst, 6), 6);
 	EXPECT_EQ(rte_mempool_in_use_count(pool), 4);
 	EXPECT_EQ(rte_mempool_in_use_count(other), 2);
-	port_free_burst(m, 6);
+	elsewhere = burst.mbuf[2];
+	burst.mbuf[2] = NULL; /* it went elsewhere */
+	port_burst_free(&burst, 0, 6);
+	port_free(&elsewhere, 1);
 	EXPECT_EQ(rte_mempool_in_use_count(other), 0);
 	rte_mempool_free(other);
+	end();
+}
+
+/* In a ring or a merge it outlives the burst. */
+TEST(kept_metadata_is_in_the_mbuf)
+{
+	struct packet_meta meta;
+
+	REQUIRE(start());
+	put(0);
+	put(0);
+	REQUIRE(port_receive(&port, 0, &burst, 2) == 2);
+	meta = *burst.meta[1];
+	EXPECT(burst.meta[1] == &burst.space[1]);
+	port_burst_keep(&burst, 2);
+	EXPECT(burst.meta[1] == rte_mbuf_to_priv(burst.mbuf[1]));
+	EXPECT_EQ(memcmp(burst.meta[1], &meta, sizeof(meta)), 0);
+	port_burst_keep(&burst, 2);
+	EXPECT_EQ(memcmp(burst.meta[1], &meta, sizeof(meta)), 0);
+	port_burst_free(&burst, 0, 2);
 	end();
 }
 
@@ -279,19 +301,19 @@ TEST(a_tag_that_the_device_took_off_is_put_back)
 	m->vlan_tci = 0x2123;
 	m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 	m->port = port.id;
-	REQUIRE(port_receive(&port, 0, &m, 1) == 1);
+	REQUIRE(port_receive(&port, 0, &burst, 1) == 1);
 	EXPECT_EQ(m->pkt_len, 64);
-	EXPECT_EQ(((struct packet_meta *)rte_mbuf_to_priv(m))->wire_bytes, 64);
+	EXPECT_EQ(burst.meta[0]->wire_bytes, 64);
 	EXPECT_EQ(rte_be_to_cpu_16(*rte_pktmbuf_mtod_offset(m, uint16_t *, 12)), RTE_ETHER_TYPE_VLAN);
 	EXPECT_EQ(rte_be_to_cpu_16(*rte_pktmbuf_mtod_offset(m, uint16_t *, 14)), 0x2123);
 	EXPECT_EQ(*rte_pktmbuf_mtod_offset(m, uint8_t *, 63), 0x11);
-	port_free_burst(&m, 1);
+	port_free(&m, 1);
 	/* No room before the frame. */
 	m = put(0);
 	m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 	rte_pktmbuf_prepend(m, rte_pktmbuf_headroom(m));
-	REQUIRE(port_receive(&port, 0, &m, 1) == 1);
-	port_free_burst(&m, 1);
+	REQUIRE(port_receive(&port, 0, &burst, 1) == 1);
+	port_free(&m, 1);
 	port_tick(&port);
 	EXPECT_EQ(counters_total("port.lost_tags"), 1);
 	end();

@@ -14,6 +14,7 @@
 static struct build b;
 static struct rte_mempool *pool;
 static struct port port;
+static struct port_burst burst;
 static char why[256];
 
 static bool
@@ -44,7 +45,6 @@ TEST(a_capture_file_port_runs_on_packet_time)
 	static const uint32_t second[] = {0, 1700000005, 1700000003, 1700000009};
 	static const uint32_t clock[] = {0, 0, 1700000005, 1700000005};
 	char path[64], arguments[128];
-	struct rte_mbuf *m[BURST_MAX];
 	unsigned n = 0;
 
 	b = (struct build){0};
@@ -57,10 +57,10 @@ TEST(a_capture_file_port_runs_on_packet_time)
 	EXPECT(!port.is_replay);
 	EXPECT_EQ(port.n_queues, 1); /* one file, one queue */
 	for (unsigned turn = 0; turn < 10; turn++) {
-		uint16_t got = port_receive(&port, 0, m, BURST_MAX);
+		uint16_t got = port_receive(&port, 0, &burst, BURST_MAX);
 
 		for (uint16_t i = 0; i < got && n < 4; i++, n++) {
-			const struct packet_meta *meta = rte_mbuf_to_priv(m[i]);
+			const struct packet_meta *meta = burst.meta[i];
 
 			EXPECT_EQ(meta->kind, META_PACKET);
 			EXPECT_EQ(meta->time_ns, second[n] * NS_PER_S + 7000 * (second[n] != 0));
@@ -70,7 +70,7 @@ TEST(a_capture_file_port_runs_on_packet_time)
 			EXPECT_EQ(meta->link_type, LINK_ETHERNET);
 			EXPECT(!meta->has_nanoseconds);
 		}
-		port_free_burst(m, got);
+		port_burst_free(&burst, 0, got);
 	}
 	EXPECT_EQ(n, 4);
 	EXPECT_EQ(port_errors(&port), 0);
@@ -85,7 +85,6 @@ TEST(a_capture_file_port_runs_on_packet_time)
 TEST(a_damaged_capture_file_port_counts_errors)
 {
 	char path[64], arguments[128];
-	struct rte_mbuf *m[BURST_MAX];
 	uint16_t n = 0;
 
 	b = (struct build){0};
@@ -95,10 +94,10 @@ TEST(a_damaged_capture_file_port_counts_errors)
 	snprintf(arguments, sizeof(arguments), "rx_pcap=%s", build_write(&b, b.n - 5, path));
 	REQUIRE(plug("net_pcap_test", arguments, 1));
 	for (unsigned turn = 0; turn < 5; turn++) {
-		uint16_t got = port_receive(&port, 0, m, BURST_MAX);
+		uint16_t got = port_receive(&port, 0, &burst, BURST_MAX);
 
 		n = (uint16_t)(n + got);
-		port_free_burst(m, got);
+		port_burst_free(&burst, 0, got);
 	}
 	EXPECT_EQ(n, 1);
 	EXPECT(port_errors(&port) > 0);
@@ -109,7 +108,6 @@ TEST(a_damaged_capture_file_port_counts_errors)
 TEST(an_endless_capture_file_is_live)
 {
 	char path[64], arguments[128];
-	struct rte_mbuf *m[4];
 	const struct packet_meta *meta;
 	uint16_t n;
 
@@ -119,12 +117,12 @@ TEST(an_endless_capture_file_is_live)
 	snprintf(arguments, sizeof(arguments), "rx_pcap=%s,infinite_rx=1", build_write(&b, b.n, path));
 	REQUIRE(plug("net_pcap_test", arguments, 1));
 	EXPECT(!port.is_capture_file);
-	n = port_receive(&port, 0, m, 4);
+	n = port_receive(&port, 0, &burst, 4);
 	EXPECT_EQ(n, 4);
-	meta = rte_mbuf_to_priv(m[3]);
+	meta = burst.meta[3];
 	EXPECT(clock_wall_ns() - meta->time_ns < 60 * NS_PER_S);
 	EXPECT(meta->clock_ns == meta->time_ns); /* one clock read a burst */
-	port_free_burst(m, n);
+	port_burst_free(&burst, 0, n);
 	unplug("net_pcap_test");
 	unlink(path);
 }
@@ -149,7 +147,6 @@ TEST(several_queues_have_a_symmetric_rss_key_and_owners_that_follow)
 {
 	uint8_t key[64] = {0};
 	struct rte_eth_rss_conf rss = {.rss_key = key, .rss_key_len = sizeof(key)};
-	struct rte_mbuf *m[BURST_MAX];
 	unsigned of_worker[2] = {0};
 
 	REQUIRE(plug_live("net_null_test", "size=300", 2));
@@ -165,16 +162,16 @@ TEST(several_queues_have_a_symmetric_rss_key_and_owners_that_follow)
 	EXPECT_EQ(of_worker[0], 64);
 	EXPECT_EQ(of_worker[1], 64);
 	for (uint16_t queue = 0; queue < 2; queue++) {
-		uint16_t n = port_receive(&port, queue, m, BURST_MAX);
+		uint16_t n = port_receive(&port, queue, &burst, BURST_MAX);
 
 		EXPECT_EQ(n, BURST_MAX);
 		for (uint16_t i = 0; i < n; i++) {
-			const struct packet_meta *meta = rte_mbuf_to_priv(m[i]);
+			const struct packet_meta *meta = burst.meta[i];
 
 			EXPECT(clock_wall_ns() - meta->time_ns < 60 * NS_PER_S);
 			EXPECT_EQ(meta->wire_bytes, 300);
 		}
-		port_free_burst(m, n);
+		port_burst_free(&burst, 0, n);
 	}
 	port_tick(&port);
 	EXPECT_EQ(counters_total("port.received"), 2 * BURST_MAX);
@@ -204,7 +201,6 @@ TEST(a_device_without_rss_has_one_queue)
 TEST(queues_that_others_fill_are_all_read)
 {
 	char path[64], arguments[256];
-	struct rte_mbuf *m[4];
 
 	b = (struct build){0};
 	put_pcap_header(&b, 0xa1b2c3d4, LINK_ETHERNET);
@@ -215,8 +211,8 @@ TEST(queues_that_others_fill_are_all_read)
 	EXPECT_EQ(port.n_queues, 3);
 	EXPECT_EQ(port.spread, PORT_BY_OTHERS);
 	for (uint16_t queue = 0; queue < 3; queue++) {
-		EXPECT_EQ(port_receive(&port, queue, m, 4), 1);
-		port_free_burst(m, 1);
+		EXPECT_EQ(port_receive(&port, queue, &burst, 4), 1);
+		port_burst_free(&burst, 0, 1);
 	}
 	unplug("net_pcap_test");
 	unlink(path);

@@ -97,10 +97,9 @@ end(void)
 }
 
 static void
-note(struct event *e, struct rte_mbuf *m)
+note(struct event *e, struct rte_mbuf *m, const struct packet_meta *meta)
 {
 	static uint8_t linear[PACKET_BYTES_MAX];
-	const struct packet_meta *meta = rte_mbuf_to_priv(m);
 	struct capture_packet as_captured = {0};
 	struct packet p = {0};
 
@@ -114,7 +113,7 @@ note(struct event *e, struct rte_mbuf *m)
 		EXPECT_EQ(m->pkt_len, 0);
 		return;
 	}
-	EXPECT(port_packet(m, linear, 0, &p));
+	EXPECT(port_packet(m, meta, linear, 0, &p));
 	as_captured = (struct capture_packet){.data = p.data, .captured_bytes = p.captured_bytes};
 	e->bytes_right = is_frame(&as_captured, (unsigned)(p.time_ns / NS_PER_S));
 	e->captured = p.captured_bytes;
@@ -131,13 +130,13 @@ note(struct event *e, struct rte_mbuf *m)
 static unsigned
 receive(uint16_t queue, uint16_t n)
 {
-	struct rte_mbuf *m[BURST_MAX];
+	static struct port_burst burst;
 
-	n = port_receive(&rig.port, queue, m, n);
+	n = port_receive(&rig.port, queue, &burst, n);
 	for (unsigned i = 0; i < n; i++)
 		if (rig.n_events[queue] < EVENTS_MAX)
-			note(&rig.event[queue][rig.n_events[queue]++], m[i]);
-	port_free_burst(m, n);
+			note(&rig.event[queue][rig.n_events[queue]++], burst.mbuf[i], burst.meta[i]);
+	port_burst_free(&burst, 0, n);
 	return n;
 }
 
@@ -723,7 +722,7 @@ TEST(small_packets_in_place_wait_for_mbufs)
 /* What is held stays as it is, and holds the file; nothing is lost. Freed one by one, in another order. */
 TEST(a_packet_in_place_that_is_kept_holds_its_buffer)
 {
-	struct rte_mbuf *kept[BURST_MAX];
+	static struct port_burst kept;
 	struct capture_packet as_captured;
 	unsigned n_kept = 0, n_packets = 0;
 
@@ -736,7 +735,7 @@ TEST(a_packet_in_place_that_is_kept_holds_its_buffer)
 	REQUIRE(start());
 	while (n_kept == 0) {
 		replay_poll(rig.replay);
-		n_kept = port_receive(&rig.port, 0, kept, BURST_MAX);
+		n_kept = port_receive(&rig.port, 0, &kept, BURST_MAX);
 	}
 	for (unsigned i = 0; i < 1000; i++) {
 		replay_poll(rig.replay);
@@ -745,16 +744,14 @@ TEST(a_packet_in_place_that_is_kept_holds_its_buffer)
 	EXPECT(!replay_done(rig.replay));
 	EXPECT_EQ(replay_poll(rig.replay), 0);
 	for (unsigned i = 0; i < n_kept; i++) {
-		const struct packet_meta *meta = rte_mbuf_to_priv(kept[i]);
-
-		if (meta->kind != META_PACKET)
+		if (kept.meta[i]->kind != META_PACKET)
 			continue;
-		as_captured = (struct capture_packet){.data = rte_pktmbuf_mtod(kept[i], const uint8_t *),
-						      .captured_bytes = kept[i]->pkt_len};
+		as_captured = (struct capture_packet){.data = rte_pktmbuf_mtod(kept.mbuf[i], const uint8_t *),
+						      .captured_bytes = kept.mbuf[i]->pkt_len};
 		EXPECT(is_frame(&as_captured, n_packets++));
 	}
 	while (n_kept > 0)
-		rte_pktmbuf_free(kept[--n_kept]);
+		rte_pktmbuf_free(kept.mbuf[--n_kept]);
 	run();
 	EXPECT_EQ(count(0, META_PACKET) + n_packets, 4000);
 	end();
