@@ -45,7 +45,7 @@ struct entry {
 	struct rte_mbuf *mbuf; /* NULL: a tick */
 	const uint8_t *data;
 	uint64_t time_ns;      /* a tick's clock */
-	int32_t clock_lead_ns; /* of the clock that goes with the packet, before its time */
+	int32_t clock_lead_ns; /* of the clock that goes with the packet over its time */
 	uint16_t bytes;	       /* 0: the metadata is in the mbuf */
 	uint8_t pool;
 	uint8_t port : 7, has_nanoseconds : 1;

@@ -126,6 +126,16 @@ static const struct packet_meta plain = {
 	.data = (const uint8_t *)&plain,
 };
 
+static bool
+is_same(const struct packet_meta *a, const struct packet_meta *b)
+{
+	return a->time_ns == b->time_ns && a->clock_ns == b->clock_ns && a->sequence == b->sequence &&
+	       a->input_position == b->input_position && a->wire_bytes == b->wire_bytes && a->input == b->input &&
+	       a->link_type == b->link_type && a->has_nanoseconds == b->has_nanoseconds && a->kind == b->kind &&
+	       a->is_fragment == b->is_fragment && a->pool == b->pool && a->plain_bytes == b->plain_bytes &&
+	       a->arrived_ns == b->arrived_ns && a->data == b->data;
+}
+
 /* What arrives, and whether it came without the mbuf. */
 static bool
 crosses_as_it_is(const struct packet_meta *meta, bool *in_entry)
@@ -140,7 +150,7 @@ crosses_as_it_is(const struct packet_meta *meta, bool *in_entry)
 	got = *b.meta[0];
 	*in_entry = b.meta[0] == &b.space[0];
 	port_burst_free(&b, 0, 1);
-	return memcmp(&got, meta, sizeof(got)) == 0;
+	return is_same(&got, meta);
 }
 
 TEST(metadata_crosses_in_the_entry_where_there_is_room_for_all_of_it)
