@@ -118,10 +118,13 @@ entry_make(struct entry *e, struct rte_mbuf *m, const struct packet_meta *meta)
 	}
 }
 
-static inline void
-entry_meta(const struct entry *e, struct packet_meta *meta)
+/* The packet's metadata: in 'space', or in the mbuf. */
+static inline struct packet_meta *
+entry_meta(const struct entry *e, struct packet_meta *space)
 {
-	*meta = (struct packet_meta){
+	if (unlikely(e->bytes == 0))
+		return rte_mbuf_to_priv(e->mbuf);
+	*space = (struct packet_meta){
 		.time_ns = e->time_ns,
 		.clock_ns = e->time_ns + (uint64_t)(int64_t)e->clock_lead_ns,
 		.wire_bytes = e->bytes,
@@ -133,6 +136,7 @@ entry_meta(const struct entry *e, struct packet_meta *meta)
 		.plain_bytes = e->bytes,
 		.data = e->data,
 	};
+	return space;
 }
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */
@@ -175,27 +179,12 @@ lose(struct handoff_end *end, struct entry *entry, unsigned n)
 	}
 }
 
-/* Returns how many there was room for. */
-static unsigned
-put_on_ring(struct rte_ring *ring, const struct entry *entry, unsigned n)
-{
-	struct rte_ring_zc_data room;
-
-	n = rte_ring_enqueue_zc_burst_elem_start(ring, sizeof(struct entry), n, &room, NULL);
-	if (n == 0)
-		return 0;
-	memcpy(room.ptr1, entry, room.n1 * sizeof(struct entry));
-	if (room.n1 < n)
-		memcpy(room.ptr2, &entry[room.n1], (n - room.n1) * sizeof(struct entry));
-	rte_ring_enqueue_zc_elem_finish(ring, n);
-	return n;
-}
-
 static void
 send_bin(struct handoff_end *end, unsigned to)
 {
 	struct bin *bin = &end->bin[to];
-	unsigned sent = put_on_ring(end->handoff->ring[end->worker][to], bin->entry, bin->n);
+	struct rte_ring *ring = end->handoff->ring[end->worker][to];
+	unsigned sent = rte_ring_sp_enqueue_burst_elem(ring, bin->entry, sizeof(bin->entry[0]), bin->n, NULL);
 
 	if (unlikely(sent < bin->n && !end->handoff->params.lossless)) {
 		lose(end, &bin->entry[sent], bin->n - sent);
@@ -225,12 +214,9 @@ take_entries(const struct entry *e, unsigned n, struct port_burst *b, unsigned a
 	unsigned i = 0;
 
 	for (; i < n && likely(!is_tick(&e[i])); i++, at++) {
-		b->mbuf[at] = e[i].mbuf;
-		b->meta[at] = &b->space[at];
 		rte_prefetch0(e[i].data);
-		entry_meta(&e[i], b->meta[at]);
-		if (unlikely(e[i].bytes == 0))
-			b->meta[at] = rte_mbuf_to_priv(e[i].mbuf);
+		b->mbuf[at] = e[i].mbuf;
+		b->meta[at] = entry_meta(&e[i], &b->space[at]);
 	}
 	return i;
 }

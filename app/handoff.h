@@ -37,8 +37,8 @@ void handoff_destroy(struct handoff *); /* accepts NULL; frees what was never ta
 /* A worker's side; its packets are counted in 'counters' from now on. */
 struct handoff_end *handoff_end(struct handoff *, unsigned worker, struct counters *);
 
-/* Into the bin for worker 'to'. Between two calls of handoff_send() that returned true, at most BURST_MAX packets and
- * one tick. */
+/* A packet with its metadata into the bin for worker 'to'. Between two calls of handoff_send() that returned true, at
+ * most BURST_MAX packets and one tick. */
 void handoff_put(struct handoff_end *, unsigned to, struct rte_mbuf *, const struct packet_meta *);
 
 /* Into all bins. */

@@ -27,10 +27,10 @@ COUNTER(early, "worker.merge_early", "packets that did not wait for mergeWindow,
 
 enum { LIVE_CLOCK_LAG_S = 10, METADATA_AHEAD = 16 };
 
-/* What another lcore filled is not in this one's cache: misses overlap. A CPU has some 20 of them under way and forgets
- * what it is asked for beyond that. */
+/* Metadata that is in mbufs, and where it says that the bytes are: the replay wrote it on another lcore, or it waited
+ * in the merge. Misses overlap; a CPU has some 20 of them under way and forgets what it is asked for beyond that. */
 static void
-prefetch_replayed(const struct worker *w)
+prefetch_kept(const struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_held && i < METADATA_AHEAD; i++)
 		rte_prefetch0(w->held.meta[i]);
@@ -69,8 +69,8 @@ hold(struct worker *w, unsigned n, bool placed, bool distributing)
 	if (n == 0)
 		return 0;
 	atomic_store_explicit(&w->last_packet_ns, w->received_ns, memory_order_relaxed);
-	if (w->params.replay)
-		prefetch_replayed(w);
+	if (w->params.replay || (placed && w->merge != NULL))
+		prefetch_kept(w);
 	if (!w->params.replay && !distributing)
 		stamp_clock(w);
 	return n;

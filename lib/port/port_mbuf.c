@@ -142,6 +142,8 @@ port_burst_kept(struct port_burst *b, unsigned n)
 		b->meta[i] = rte_mbuf_to_priv(b->mbuf[i]);
 }
 
+/* --- packets ---------------------------------------------------------------------------------------------------- */
+
 const uint8_t *
 port_linearise(const struct rte_mbuf *m, uint8_t *linear)
 {
