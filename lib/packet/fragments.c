@@ -309,21 +309,48 @@ make_blocks(struct fragments *f, uint32_t handle, uint32_t offset, uint32_t end)
 	}
 }
 
-/* Returns how many units changed: new ones, and with ipOverlap=last others. */
-static unsigned
-store_bytes(struct fragments *f, struct datagram *d, const struct fragment *in)
+/* Of the units from 'first' to 'last' those in this word of 'present'. */
+static inline uint64_t
+units_in_word(unsigned word, unsigned first, unsigned last)
 {
-	struct cursor payload = in->payload;
-	unsigned changed = 0;
+	uint64_t from = word == first / 64 ? UINT64_MAX << first % 64 : UINT64_MAX;
 
-	for (uint32_t unit = in->offset / UNIT_BYTES; cursor_left(&payload) > 0; unit++) {
-		struct block *b = pool_at(f->blocks, d->block[unit / BLOCK_UNITS]);
-		uint8_t *to = &b->bytes[unit % BLOCK_UNITS * UNIT_BYTES];
+	return word == last / 64 ? from & UINT64_MAX >> (63 - last % 64) : from;
+}
+
+/* Makes these units present when none of them is; else false. */
+static bool
+claim_units(struct block *b, unsigned first, unsigned last)
+{
+	for (unsigned word = first / 64; word <= last / 64; word++)
+		if ((b->present[word] & units_in_word(word, first, last)) != 0)
+			return false;
+	for (unsigned word = first / 64; word <= last / 64; word++)
+		b->present[word] |= units_in_word(word, first, last);
+	return true;
+}
+
+/* Bytes of one block, from this unit of it on. Returns how many units changed. */
+static unsigned
+store_in_block(struct fragments *f, struct datagram *d, struct block *b, unsigned first, struct cursor payload)
+{
+	unsigned n = (unsigned)(cursor_left(&payload) + UNIT_BYTES - 1) / UNIT_BYTES, changed = 0;
+
+	/* Nearly always. */
+	if (likely(claim_units(b, first, first + n - 1))) {
+		size_t size = cursor_left(&payload);
+
+		memcpy(&b->bytes[first * UNIT_BYTES], cursor_take(&payload, size), size);
+		d->units += n;
+		return n;
+	}
+	for (unsigned unit = first; unit < first + n; unit++) {
+		uint8_t *to = &b->bytes[unit * UNIT_BYTES];
 		size_t size = cursor_left(&payload) < UNIT_BYTES ? cursor_left(&payload) : UNIT_BYTES;
 		const uint8_t *from = cursor_take(&payload, size);
 
-		if (likely(!bit_test(b->present, unit % BLOCK_UNITS))) {
-			bit_set(b->present, unit % BLOCK_UNITS);
+		if (!bit_test(b->present, unit)) {
+			bit_set(b->present, unit);
 			d->units++;
 		} else if (memcmp(to, from, size) != 0) {
 			d->differs = true;
@@ -334,6 +361,25 @@ store_bytes(struct fragments *f, struct datagram *d, const struct fragment *in)
 		}
 		memcpy(to, from, size);
 		changed++;
+	}
+	return changed;
+}
+
+/* Returns how many units changed: new ones, and with ipOverlap=last others. */
+static unsigned
+store_bytes(struct fragments *f, struct datagram *d, const struct fragment *in)
+{
+	struct cursor payload = in->payload;
+	uint32_t offset = in->offset;
+	unsigned changed = 0;
+
+	while (cursor_left(&payload) > 0) {
+		size_t room = BLOCK_BYTES - offset % BLOCK_BYTES;
+		struct cursor part = cursor_sub(&payload, room < cursor_left(&payload) ? room : cursor_left(&payload));
+
+		changed += store_in_block(f, d, pool_at(f->blocks, d->block[offset / BLOCK_BYTES]),
+					  offset % BLOCK_BYTES / UNIT_BYTES, part);
+		offset += (uint32_t)room;
 	}
 	return changed;
 }
