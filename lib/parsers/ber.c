@@ -9,7 +9,7 @@
 
 #include "ber.h"
 
-#include <stdio.h>
+#include "json.h"
 
 enum {
 	CONSTRUCTED = 0x20,
@@ -168,19 +168,24 @@ ber_oid_text(struct cursor oid, char *out, size_t size)
 
 	if (size == 0)
 		return 0;
-	out[0] = '\0';
 	while (cursor_left(&oid) > 0 && sub_identifier(&oid, &value)) {
 		/* X.690 8.19.4: the first one holds two. */
 		unsigned first = value < 40 ? 0 : value < 80 ? 1 : 2;
-		int n = used == 0 ? snprintf(out, size, "%u.%llu", first, (unsigned long long)(value - first * 40ULL))
-				  : snprintf(&out[used], size - used, ".%llu", (unsigned long long)value);
+		char part[2 + JSON_U64_BYTES], *end = part;
+		size_t n;
 
-		if (n < 0 || (size_t)n >= size - used) {
-			out[used] = '\0';
-			break;
+		if (used == 0) {
+			*end++ = (char)('0' + first);
+			value -= first * 40ULL;
 		}
-		used += (size_t)n;
+		*end++ = '.';
+		n = (size_t)(json_put_u64(end, value) - part);
+		if (n >= size - used)
+			break;
+		memcpy(&out[used], part, n);
+		used += n;
 	}
+	out[used] = '\0';
 	return used;
 }
 

@@ -36,16 +36,26 @@ struct ftp {
 	struct shrike_buffer buffer[2];
 };
 
-static const char *const file_commands[] = {"RETR", "STOR", "STOU", "APPE", "DELE", "RNFR",
-					    "RNTO", "MKD",  "RMD",  "SIZE", "MDTM", NULL};
-static const char *const mail_commands[] = {"HELO", "EHLO", "LHLO", NULL};
+/* Upper-case letters, then NULs: of one size, so that a comparison is one of words. */
+typedef char command_name[COMMAND_LETTERS_MAX];
+
+static const command_name file_commands[] = {"RETR", "STOR", "STOU", "APPE", "DELE", "RNFR",
+					     "RNTO", "MKD",  "RMD",  "SIZE", "MDTM", ""};
+static const command_name mail_commands[] = {"HELO", "EHLO", "LHLO", ""};
+static const command_name user_command = "USER", password_command = "PASS";
 
 static bool
-is_one_of(const char *const *list, const char *word)
+is_command(const command_name a, const command_name b)
 {
-	while (*list != NULL && strcmp(*list, word) != 0)
+	return memcmp(a, b, sizeof(command_name)) == 0;
+}
+
+static bool
+is_one_of(const command_name *list, const command_name name)
+{
+	while ((*list)[0] != '\0' && !is_command(*list, name))
 		list++;
-	return *list != NULL;
+	return (*list)[0] != '\0';
 }
 
 static bool
@@ -93,9 +103,9 @@ server_line(struct shrike_ctx *ctx, struct ftp *s, struct cursor line)
 	shrike_emit_rest(ctx, F_BANNER, &line);
 }
 
-/* Upper-case letters up to a blank; false: this is no command. */
-static bool
-read_command(struct cursor *line, char command[COMMAND_LETTERS_MAX + 1])
+/* Upper-case letters up to a blank, and how many; 0: this is no command. 'command' is empty before. */
+static size_t
+read_command(struct cursor *line, command_name command)
 {
 	size_t n = 0;
 
@@ -103,21 +113,22 @@ read_command(struct cursor *line, char command[COMMAND_LETTERS_MAX + 1])
 		uint8_t c = cursor_u8(line) & 0xdf;
 
 		if (c < 'A' || c > 'Z')
-			return false;
+			return 0;
 		command[n++] = (char)c;
 	}
-	command[n] = '\0';
-	return n >= COMMAND_LETTERS_MIN && (cursor_left(line) == 0 || cursor_peek(line, 0) == ' ');
+	return n >= COMMAND_LETTERS_MIN && (cursor_left(line) == 0 || cursor_peek(line, 0) == ' ') ? n : 0;
 }
 
 /* False: it is mail. */
 static bool
 client_line(struct shrike_ctx *ctx, struct cursor line)
 {
-	char command[COMMAND_LETTERS_MAX + 1];
+	command_name command = {0};
+	size_t letters;
 
 	line = text_trim(line);
-	if (!read_command(&line, command))
+	letters = read_command(&line, command);
+	if (letters == 0)
 		return true;
 	line = text_trim(line);
 	if (is_one_of(mail_commands, command)) {
@@ -126,10 +137,10 @@ client_line(struct shrike_ctx *ctx, struct cursor line)
 		shrike_remove_protocol(ctx, "ftp");
 		return false;
 	}
-	shrike_emit_str(ctx, F_COMMAND, command);
-	if (strcmp(command, "USER") == 0)
+	shrike_emit_bytes(ctx, F_COMMAND, command, letters);
+	if (is_command(command, user_command))
 		shrike_emit_lower(ctx, F_USER, line.p, cursor_left(&line));
-	else if (strcmp(command, "PASS") == 0 && cursor_left(&line) > 0)
+	else if (is_command(command, password_command) && cursor_left(&line) > 0)
 		shrike_add_tag(ctx, "ftp:password");
 	else if (is_one_of(file_commands, command) && cursor_left(&line) > 0)
 		shrike_emit_rest(ctx, F_FILENAME, &line);

@@ -39,6 +39,7 @@ struct modbus_side {
 
 struct modbus_state {
 	struct modbus_side side[2];
+	bool is_modbus;
 };
 
 struct message {
@@ -118,10 +119,11 @@ modbus_parse(struct shrike_ctx *ctx, struct cursor in)
 	struct modbus_side *side = &state->side[shrike_direction(ctx)];
 	struct cursor joined;
 
-	if (!shrike_has_protocol(ctx, "modbus")) {
+	if (!state->is_modbus) {
 		if (!is_modbus(in))
 			return SHRIKE_NOT_MINE;
 		shrike_add_protocol(ctx, "modbus");
+		state->is_modbus = true;
 	}
 	if (!shrike_join(ctx, &side->buffer, in, MESSAGE_MAX_BYTES, &joined))
 		return SHRIKE_DONE;
