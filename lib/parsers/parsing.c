@@ -419,7 +419,10 @@ settle_skip(struct parsed_session *session)
 	if (session->skip == NULL)
 		return;
 	for (unsigned d = 0; d < 2; d++) {
-		pass_all_over(session, d, session->offered[d] - session->skip[d]);
+		uint32_t kept_back = session->offered[d] - session->skip[d];
+
+		if (kept_back != 0)
+			pass_all_over(session, d, kept_back);
 		session->offered[d] = session->skip[d] = 0;
 	}
 }
@@ -448,10 +451,27 @@ parsing_prefetch(void *const slot[], unsigned n)
 	}
 }
 
+/* False: nobody wants any more of the session. */
+static bool
+feed(struct parsing *p, const struct parsing_chunk *chunk, struct parsed_session *session)
+{
+	struct shrike_ctx ctx = {.parsing = p, .chunk = chunk, .session = session};
+
+	if (chunk->missing > 0) {
+		(void)context_record(&ctx);
+		tell_gap(&ctx, chunk->missing);
+		session->bytes[chunk->direction] += chunk->missing;
+	}
+	if (cursor_left(&chunk->bytes) > 0)
+		feed_bytes(&ctx);
+	forget_done(session);
+	context_close(&ctx);
+	return session->n > 0 || session->classified != BOTH_DIRECTIONS || session->classify_next != 0;
+}
+
 bool
 parsing_feed(struct parsing *p, const struct parsing_chunk *chunk)
 {
-	struct shrike_ctx ctx;
 	struct parsed_session *session = *chunk->slot;
 
 	if (session == NULL) {
@@ -462,21 +482,7 @@ parsing_feed(struct parsing *p, const struct parsing_chunk *chunk)
 		}
 	}
 	settle_skip(session);
-	if (skip_chunk(session, chunk)) {
-		offer_skip(session, chunk);
-		return true;
-	}
-	ctx = (struct shrike_ctx){.parsing = p, .chunk = chunk, .session = session};
-	if (chunk->missing > 0) {
-		(void)context_record(&ctx);
-		tell_gap(&ctx, chunk->missing);
-		ctx.session->bytes[chunk->direction] += chunk->missing;
-	}
-	if (cursor_left(&chunk->bytes) > 0)
-		feed_bytes(&ctx);
-	forget_done(session);
-	context_close(&ctx);
-	if (session->n > 0 || session->classified != BOTH_DIRECTIONS || session->classify_next != 0) {
+	if (skip_chunk(session, chunk) || feed(p, chunk, session)) {
 		offer_skip(session, chunk);
 		return true;
 	}
