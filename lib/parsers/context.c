@@ -230,14 +230,10 @@ shrike_emit_hex(struct shrike_ctx *ctx, unsigned field, const void *bytes, size_
 void
 shrike_emit_mac(struct shrike_ctx *ctx, unsigned field, const uint8_t mac[6])
 {
-	char text[3 * 6];
+	char text[3 * 6 - 1];
 
-	for (unsigned i = 0; i < 6; i++) {
-		char *end = json_put_hex(&text[3 * i], &mac[i], 1);
-
-		*end = ':';
-	}
-	shrike_emit_bytes(ctx, field, text, sizeof(text) - 1);
+	(void)json_put_hex_colons(text, mac, 6);
+	shrike_emit_bytes(ctx, field, text, sizeof(text));
 }
 
 void

@@ -1,6 +1,7 @@
 /* PTP version 2 over UDP (IEEE 1588-2008, 13.3): kinds of messages and the clocks that sent them.
  *
  * The first datagram of a direction decides whether it is PTP; of later ones only the lengths are looked at. */
+#include "json.h"
 #include "parser.h"
 
 #include <rte_common.h>
@@ -66,13 +67,15 @@ is_ptp(struct cursor message)
 static void
 emit_clock(struct shrike_ctx *ctx, struct cursor message)
 {
+	char text[3 * CLOCK_BYTES - 1];
 	const uint8_t *id;
 
 	cursor_skip(&message, CLOCK_OFFSET);
 	id = cursor_take(&message, CLOCK_BYTES);
-	if (id != NULL)
-		shrike_emit_format(ctx, F_CLOCK, "%02x:%02x:%02x:%02x:%02x:%02x:%02x:%02x", id[0], id[1], id[2], id[3],
-				   id[4], id[5], id[6], id[7]);
+	if (id == NULL)
+		return;
+	(void)json_put_hex_colons(text, id, CLOCK_BYTES);
+	shrike_emit_bytes(ctx, F_CLOCK, text, sizeof(text));
 }
 
 static enum shrike_verdict

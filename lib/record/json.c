@@ -450,6 +450,18 @@ json_put_hex(char *out, const uint8_t *bytes, size_t size)
 	return out;
 }
 
+char *
+json_put_hex_colons(char *out, const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (i > 0)
+			*out++ = ':';
+		*out++ = hex_digits[bytes[i] >> 4];
+		*out++ = hex_digits[bytes[i] & 15];
+	}
+	return out;
+}
+
 void
 json_hex(struct json *j, const uint8_t *bytes, size_t size)
 {

@@ -179,6 +179,8 @@ char *json_put_str(char *out, const void *text, size_t size, bool utf8);
 
 /* Twice 'size' hex digits. */
 char *json_put_hex(char *out, const uint8_t *bytes, size_t size);
+/* With a colon between two bytes, as MAC addresses are written; 3 * size - 1 characters. */
+char *json_put_hex_colons(char *out, const uint8_t *bytes, size_t size);
 
 /* As json_ip(), without quotes; 'out' needs 46 bytes. */
 char *json_put_ip(char *out, const uint8_t address[16], unsigned ip_version);

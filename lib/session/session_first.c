@@ -14,20 +14,9 @@
 #include <rte_branch_prediction.h>
 #include <string.h>
 
+#include "json.h"
+
 enum { MAC_BYTES = 6, MAC_TEXT = 17, ETHERTYPE_8021Q = 0x8100, ETHERTYPE_8021AD = 0x88a8 };
-
-static void
-mac_text(const uint8_t mac[MAC_BYTES], char out[MAC_TEXT])
-{
-	static const char digit[] = "0123456789abcdef";
-
-	for (unsigned i = 0; i < MAC_BYTES; i++) {
-		out[i * 3] = digit[mac[i] >> 4];
-		out[i * 3 + 1] = digit[mac[i] & 15];
-		if (i + 1 < MAC_BYTES)
-			out[i * 3 + 2] = ':';
-	}
-}
 
 /* Both directions through the same pair of routers, or a generated trace: no record is needed to say so. False: another
  * MAC, or the record is there already and has to have it. */
@@ -47,7 +36,7 @@ flush_mac(const struct session_table *t, struct record *r, unsigned side, const 
 {
 	char text[MAC_TEXT];
 
-	mac_text(mac, text);
+	(void)json_put_hex_colons(text, mac, MAC_BYTES);
 	record_add_str(t->records, r, t->fields.mac[side], text, MAC_TEXT);
 }
 
@@ -62,7 +51,7 @@ note_other_mac(struct session_table *t, struct session *s, unsigned side, const 
 		return;
 	s->seen |= (uint16_t)(SEEN_OTHER_MAC_0 << side);
 	memcpy(att->other_mac[side], mac, MAC_BYTES);
-	mac_text(mac, text);
+	(void)json_put_hex_colons(text, mac, MAC_BYTES);
 	session_add_str(t, s, t->fields.mac[side], text, MAC_TEXT);
 }
 
@@ -289,7 +278,7 @@ add_outer(struct session_table *t, struct record *r, const struct session_outer 
 	for (unsigned i = 0; outer->has_addresses != 0 && i < 2; i++)
 		record_add_ip(t->records, r, t->fields.outer_ip[i], outer->address[i]);
 	for (unsigned i = 0; outer->has_macs != 0 && i < 2; i++) {
-		mac_text(outer->mac[i], text);
+		(void)json_put_hex_colons(text, outer->mac[i], MAC_BYTES);
 		record_add_str(t->records, r, t->fields.outer_mac[i], text, MAC_TEXT);
 	}
 }
