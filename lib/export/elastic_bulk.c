@@ -156,3 +156,19 @@ bulk_copy(struct bulk *b, const struct bulk *from, unsigned item)
 	b->bytes += bytes;
 	return true;
 }
+
+bool
+bulk_copy_all(struct bulk *b, const struct bulk *from)
+{
+	unsigned n_items = b->n_items;
+	size_t bytes = b->bytes;
+
+	for (unsigned i = 0; i < from->n_items; i++) {
+		if (!bulk_copy(b, from, i)) {
+			b->n_items = n_items;
+			b->bytes = bytes;
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,10 +1,12 @@
 /* Delivering batches: bulk requests, several at once, until every document is taken or refused.
  *
  * Documents are packed while earlier requests are under way. What the store could not take goes into new requests, of
- * only those documents, after a pause that doubles; their ids are the same, so nothing is there twice. When the store
- * does not get on for a while the delivery ends, and the error goes up: sink.c spools what comes meanwhile, and offers
- * the same documents again, but for the first batches, as many as are answered for whole. So outages make a delivery
- * longer, but not by what was done before them. What was taken of other batches is answered with 409, which is fine.
+ * only those documents, after a pause that doubles; their ids are the same, so nothing is there twice. Those of several
+ * requests go together: a store in need gets fewer requests, and the last few documents have one pause, not one each.
+ * When the store does not get on for a while the delivery ends, and the error goes up: sink.c spools what comes
+ * meanwhile, and offers the same documents again, but for the first batches, as many as are answered for whole. So
+ * outages make a delivery longer, but not by what was done before them. What was taken of other batches is answered
+ * with 409, which is fine.
  *
  * How much at once: requests grow by a fourth while they are answered quickly, up to dbBulkSize, and one more of them
  * is under way for each round that went well, up to maxESConns. A store that says 429 or 503, to a request or to more
@@ -52,15 +54,35 @@ struct delivery {
 	struct bulk *waiting;
 	struct reject_list rejects;
 	uint64_t progress_ns;
-	bool forgave; /* a time-out since then */
+	uint64_t failing_since_ns; /* the first request since an answer that got none; 0: the last one got its answer */
+	bool forgave;		   /* a time-out since 'progress_ns' */
 	int error;
 };
+
+/* Adds its documents to a request whose pause is not over, if there is one with room. */
+static bool
+join_waiting(struct delivery *d, struct bulk *b)
+{
+	const struct elastic *e = d->e;
+	uint64_t now_ns = clock_monotonic_ns();
+	struct bulk *w = d->waiting;
+
+	while (w != NULL && (w->not_before_ns <= now_ns || w->n_items + b->n_items > e->conf.bulk_records ||
+			     w->bytes + b->bytes > e->bulk_bytes))
+		w = w->next;
+	if (w == NULL || !bulk_copy_all(w, b))
+		return false;
+	bulk_put(d->e, b);
+	return true;
+}
 
 static void
 wait_again(struct delivery *d, struct bulk *b, bool pause)
 {
 	uint64_t ms = (uint64_t)PAUSE_FIRST_MS << (b->attempts < 8 ? b->attempts : 8);
 
+	if (pause && join_waiting(d, b))
+		return;
 	if (ms > PAUSE_MAX_MS)
 		ms = PAUSE_MAX_MS;
 	b->attempts++;
@@ -286,6 +308,8 @@ bulk_done(struct http_call *call, const struct http_answer *answer)
 	struct elastic *e = d->e;
 
 	atomic_store_explicit(&e->requests, http_in_flight(e->http), memory_order_relaxed);
+	if (answer->error == 0)
+		d->failing_since_ns = 0;
 	if (answer->error == 0 && answer->status == 200 && take_items(d, b, answer)) {
 		COUNTER_ADD(&e->counters, requests, 1);
 		bulk_put(e, b);
@@ -296,6 +320,8 @@ bulk_done(struct http_call *call, const struct http_answer *answer)
 		return;
 	}
 	COUNTER_ADD(&e->counters, failed, 1);
+	if (answer->error != 0 && d->failing_since_ns == 0)
+		d->failing_since_ns = clock_monotonic_ns();
 	if (answer->error == 0 && answer->status != 200) {
 		status_failed(d, b, answer);
 		return;
@@ -425,14 +451,19 @@ is_done(const struct delivery *d)
 	return d->waiting == NULL && d->batch == d->n && http_in_flight(d->e->http) == 0;
 }
 
+/* A store is down when it answers nothing, for as long as it has been asked: the pause after a 429 is no such time. */
 static void
 look_at_patience(struct delivery *d)
 {
-	uint64_t waited_ns = clock_monotonic_ns() - d->progress_ns;
-	bool is_down = !http_alive(d->e->http);
+	uint64_t now_ns = clock_monotonic_ns();
+	bool is_down = !http_alive(d->e->http) && d->failing_since_ns != 0;
 
-	if (http_in_flight(d->e->http) == 0 && waited_ns > (is_down ? PATIENCE_DOWN_S : PATIENCE_S) * NS_PER_S)
-		give_up(d, is_down ? -EHOSTUNREACH : -EBUSY);
+	if (http_in_flight(d->e->http) == 0) {
+		if (is_down && now_ns - RTE_MAX(d->failing_since_ns, d->progress_ns) > PATIENCE_DOWN_S * NS_PER_S)
+			give_up(d, -EHOSTUNREACH);
+		else if (now_ns - d->progress_ns > PATIENCE_S * NS_PER_S)
+			give_up(d, is_down ? -EHOSTUNREACH : -EBUSY);
+	}
 	if (http_interrupted(d->e->http))
 		give_up(d, -ECANCELED);
 }

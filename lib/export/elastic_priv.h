@@ -135,6 +135,7 @@ bool bulk_append(struct elastic *, struct bulk *, const struct export_row *, con
 		 uint32_t row_number);
 /* Item 'from' of another bulk. */
 bool bulk_copy(struct bulk *, const struct bulk *from, unsigned item);
+bool bulk_copy_all(struct bulk *, const struct bulk *from);
 
 /* elastic_deliver.c: the kind's write() when the store is ready. */
 int elastic_deliver(struct elastic *, struct sink_batch *, unsigned n);

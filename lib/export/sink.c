@@ -114,6 +114,7 @@ struct sink {
 	size_t spool_bits_capacity; /* in words */
 	uint64_t sequence;	    /* documents answered */
 	uint64_t failing_since_ns, failing_logged_ns, finishing_since_ns;
+	uint64_t answered_ns; /* it took or refused a batch */
 	unsigned back_off_ms;
 	char owner[20];
 	struct counters counters;
@@ -303,6 +304,7 @@ count_answer(struct sink *s, const struct sink_batch *b, unsigned n_words)
 	if (s->kind->count != NULL)
 		s->kind->count(&s->counters, b->batch->n_rows - rejected, rejected);
 	s->sequence += b->batch->n_rows;
+	s->answered_ns = clock_monotonic_ns();
 	return rejected;
 }
 
@@ -474,13 +476,19 @@ rest_step(struct sink *s)
 	return spill_batches(s, true) > 0;
 }
 
-static void
-rest_when_due(struct sink *s, uint64_t now_ns)
+/* Until then it is waited for at the end. One that takes a batch now and then, between failures, gets on. */
+static uint64_t
+rest_due_ns(const struct sink *s)
 {
 	uint64_t since_ns = RTE_MAX(s->failing_since_ns, s->finishing_since_ns);
 
-	if (s->spool == NULL || s->finishing_since_ns == 0 || atomic_load(&s->resting) ||
-	    now_ns - since_ns < s->spool_exit_wait_s * NS_PER_S)
+	return RTE_MAX(since_ns, s->answered_ns) + s->spool_exit_wait_s * NS_PER_S;
+}
+
+static void
+rest_when_due(struct sink *s, uint64_t now_ns)
+{
+	if (s->spool == NULL || s->finishing_since_ns == 0 || atomic_load(&s->resting) || now_ns < rest_due_ns(s))
 		return;
 	LOG_WARN("sink.rests", "sink=%s failing_s=%" PRIu64 " note=\"what it has left stays in %s for the next run\"",
 		 s->kind->name, (now_ns - s->failing_since_ns) / NS_PER_S, spool_folder(sink_spool_of(s->spool)));
@@ -515,8 +523,10 @@ stats_step(struct sink *s)
 
 	if (!stats_box_take(&s->stats, &stats))
 		return 0;
-	if (!atomic_load(&s->abandoned) && s->kind->write_stats(s->state, &stats) < 0)
+	if (!atomic_load(&s->abandoned) && s->kind->write_stats(s->state, &stats) < 0) {
 		COUNTER_ADD(&s->counters, stats_failed, 1);
+		return 0;
+	}
 	return 1;
 }
 
@@ -594,7 +604,7 @@ log_failing(struct sink *s, int error, uint64_t now_ns)
 static unsigned
 back_off_wait_ms(const struct sink *s, uint64_t now_ns)
 {
-	uint64_t until_ns = RTE_MAX(s->failing_since_ns, s->finishing_since_ns) + s->spool_exit_wait_s * NS_PER_S;
+	uint64_t until_ns = rest_due_ns(s);
 
 	if (s->spool == NULL || s->finishing_since_ns == 0)
 		return s->back_off_ms;
@@ -697,11 +707,13 @@ sink_run(void *argument)
 	int rc;
 
 	while (!is_drained(s)) {
+		uint64_t answered = s->sequence;
 		int done = 0;
 
 		rc = turn(s, &done);
 		if (rc == 0)
 			rc = sleep_until_wake(s);
+		done += s->sequence > answered; /* some batches of a write that failed */
 		/* A store that takes some of it need not be left alone for long. */
 		if (done > 0 && s->back_off_ms > BACK_OFF_MIN_MS)
 			s->back_off_ms = BACK_OFF_MIN_MS;

@@ -89,6 +89,12 @@ TEST(items_are_copied_one_by_one_and_bodies_grow)
 		EXPECT(odd->text[odd->item[i].document] == 'x');
 		EXPECT(odd->text[odd->item[i].document - 1] == '\n');
 	}
+	REQUIRE(bulk_copy_all(odd, b));
+	EXPECT_EQ(odd->n_items, ITEMS / 2 + ITEMS);
+	EXPECT_EQ(odd->bytes, b->bytes + b->bytes / 2);
+	EXPECT_EQ(odd->item[ITEMS / 2].row, 0);
+	EXPECT_EQ(odd->item[ITEMS / 2 + ITEMS - 1].row, ITEMS - 1);
+	EXPECT(memcmp(odd->text + b->bytes / 2, b->text, b->bytes) == 0);
 	bulk_put(&e, odd);
 	destroy(&e, b);
 }

@@ -14,7 +14,7 @@
 COUNTER(test_emitted, "test.export.emitted", "records that the exporter's tests pushed", LEDGER_RECORDS, LEDGER_IN);
 
 /* Two kinds of sinks that do as they are told. */
-enum stall_mode { STALL_RUN, STALL_STAND, STALL_FAIL, STALL_PART };
+enum stall_mode { STALL_RUN, STALL_STAND, STALL_FAIL, STALL_PART, STALL_FIRST };
 enum { SEQUENCES_MAX = 1 << 16, RING_SLOTS = 256, WAIT_S = 60 };
 
 struct stall {
@@ -88,6 +88,10 @@ stall_write(void *state, struct sink_batch *b, unsigned n)
 				s->largest_bytes = b[i].batch->row[r].json_bytes;
 			if (s->reject_every != 0 && sequence % s->reject_every == 0)
 				sink_reject(&b[i], r);
+		}
+		if (s->mode == STALL_FIRST) {
+			s->failures++;
+			return -EIO;
 		}
 	}
 	return 0;
@@ -1123,6 +1127,29 @@ TEST(what_is_spooled_at_the_end_is_sent_by_the_next_run_and_has_an_account_of_it
 	EXPECT_EQ(counters_total("spool.acknowledged"), 500);
 	EXPECT_EQ(counters_total("export.acknowledged"), 100);
 	r.pushed = r.returned;
+	rig_stop(&r);
+	nftw(folder, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TEST(a_sink_that_takes_a_batch_now_and_then_is_waited_for_at_the_end)
+{
+	char folder[] = "/tmp/shrike-spool-XXXXXX", setting[64];
+	struct rig r;
+
+	REQUIRE(mkdtemp(folder) != NULL);
+	snprintf(setting, sizeof(setting), "spoolDir=%s", folder);
+	REQUIRE(rig_start(&r, (const char *[]){SPOOLED_SINKS, setting, "spoolExitWait=1", NULL}, 8192));
+	stall[0].mode = STALL_FAIL; /* so that the spool has it all */
+	for (unsigned i = 0; i < 5; i++) {
+		rig_push(&r, 100, 0);
+		REQUIRE(rig_take_in(&r));
+	}
+	stall[0].mode = STALL_FIRST;
+	exporter_finish(r.e);
+	EXPECT(rig_drain(&r)); /* every write fails, for more than a second */
+	EXPECT(seen_once(&stall[0], 500));
+	EXPECT(stall[0].failures > 50);
+	EXPECT_EQ(counters_total("export.acknowledged"), 500);
 	rig_stop(&r);
 	nftw(folder, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
