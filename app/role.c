@@ -5,9 +5,6 @@
  * need a fraction of one (PERFORMANCE, Consequences 8), so they stay with control. Workers take what is left, one each;
  * who asks for more of them gets them beside the other roles, and then beside each other.
  *
- * An lcore without a worker that has nothing to do makes the pages that the workers will need next; a worker's own
- * lcore would be late for its packets meanwhile.
- *
  * Back-off: an lcore with nothing to do first spins a little, because work usually comes in bursts, then pauses or
  * sleeps as told. Sleeping is what lets a laptop or a CI machine with more roles than CPUs get on.
  *
@@ -31,7 +28,6 @@
 #include <rte_pause.h>
 
 #include "clock.h"
-#include "pool.h"
 #include "rcu.h"
 
 enum { SPIN_POLLS = 64, PAUSES_MAX = 256, SLEEP_MIN_NS = 20000, SLEEP_MAX_NS = 500000 };
@@ -60,7 +56,6 @@ role_plan_init(struct role_plan *plan, enum idle_mode idle)
 	for (unsigned i = 0; i < plan->n_lcores; i++) {
 		plan->lcore[i].idle = idle;
 		plan->lcore[i].plan = plan;
-		plan->lcore[i].makes_memory = true;
 	}
 }
 
@@ -81,8 +76,7 @@ role_plan_add(struct role_plan *plan, enum role_kind kind, unsigned index, const
 
 	plan->has_replay |= kind == ROLE_REPLAY;
 	lcore = &plan->lcore[lcore_for(plan, kind, index)];
-	if (kind == ROLE_WORKER)
-		lcore->makes_memory = false;
+	lcore->has_worker |= kind == ROLE_WORKER;
 	if (lcore->n_roles < ROLES_MAX)
 		lcore->role[lcore->n_roles++] = *role;
 }
@@ -185,11 +179,6 @@ take_turns(struct lcore_plan *lcore, int reader)
 		if (work > 0) {
 			idle_polls = 0;
 			continue;
-		}
-		if (lcore->makes_memory) {
-			set_at(lcore, LCORE_MAKES_MEMORY);
-			if (vmem_ahead_step())
-				continue;
 		}
 		set_at(lcore, LCORE_WAITS);
 		back_off(lcore->idle, reader, ++idle_polls);

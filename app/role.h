@@ -27,7 +27,7 @@ struct role {
 enum role_kind { ROLE_CONTROL, ROLE_WORKER, ROLE_WRITER, ROLE_EXPORTER, ROLE_REPLAY };
 
 /* What an lcore is at when it polls no role. */
-enum { LCORE_WAITS = ROLES_MAX, LCORE_MAKES_MEMORY };
+enum { LCORE_WAITS = ROLES_MAX };
 
 /* What an lcore has done so far; written by it after every turn of its roles, read by anybody. */
 struct lcore_load {
@@ -41,11 +41,11 @@ struct lcore_plan {
 	unsigned n_roles;
 	struct role role[ROLES_MAX];
 	enum idle_mode idle;
-	bool makes_memory;
+	bool has_worker;
 	struct role_plan *plan;
 	struct lcore_load load; /* without an alignment of its own: a plan is part of what calloc() gives */
 	_Atomic bool is_paused;
-	_Atomic unsigned at; /* index into role[], or LCORE_; means something while 'is_running' */
+	_Atomic unsigned at; /* index into role[], or LCORE_WAITS; means something while 'is_running' */
 	_Atomic bool is_running;
 	clockid_t cpu_clock; /* of its thread */
 };

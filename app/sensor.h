@@ -20,6 +20,7 @@
 #include "known.h"
 #include "options.h"
 #include "overload.h"
+#include "page_maker.h"
 #include "port.h"
 #include "reload.h"
 #include "replay.h"
@@ -93,6 +94,7 @@ struct sensor {
 	struct watchdog_conf watchdog_conf;
 	struct overload_conf overload_conf;
 	struct watchdog *watchdog;
+	struct page_maker pages;
 	struct reload *reload;
 	cpu_set_t library_cpus; /* for threads beside the lcores */
 

@@ -290,6 +290,7 @@ enum exit_code
 sensor_start(struct sensor *s)
 {
 	enum exit_code code;
+	int error;
 
 	code = sensor_check_interfaces(s);
 	if (code != EXIT_FINE)
@@ -335,12 +336,14 @@ sensor_start(struct sensor *s)
 	if (s->reload == NULL)
 		return environment_error("reload", strerror(errno));
 	control_add_roles(s);
-	return EXIT_FINE;
+	error = page_maker_start(&s->pages, &s->plan);
+	return error == 0 ? EXIT_FINE : environment_error("pages", strerror(-error));
 }
 
 bool
 sensor_destroy(struct sensor *s)
 {
+	page_maker_stop(&s->pages);
 	reload_destroy(s->reload);
 	s->reload = NULL;
 	if (!exporter_destroy(s->exporter)) {

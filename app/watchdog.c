@@ -113,9 +113,7 @@ what_it_is_at(const struct lcore_plan *lcore)
 {
 	unsigned at = atomic_load_explicit(&lcore->at, memory_order_relaxed);
 
-	if (at < lcore->n_roles)
-		return lcore->role[at].name;
-	return at == LCORE_MAKES_MEMORY ? "memory" : "waiting";
+	return at < lcore->n_roles ? lcore->role[at].name : "waiting";
 }
 
 static void

@@ -113,7 +113,6 @@ TEST(load_of_an_lcore_is_the_time_of_the_turns_that_found_work)
 	memset(&counted, 0, sizeof(counted));
 	role_plan_init(&plan, IDLE_SLEEP);
 	plan.n_lcores = 1;
-	plan.lcore[0].makes_memory = false;
 	role_plan_add(&plan, ROLE_CONTROL, 0, &(struct role){"half", poll_half, NULL});
 	EXPECT_EQ(role_plan_run(&plan), 0);
 	EXPECT_EQ(load->turns, TURNS);
