@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include <rte_common.h>
-#include <rte_lcore.h>
 
 #include "pool.h"
 #include "role.h"
@@ -39,13 +38,7 @@ page_maker_start(struct page_maker *maker, const struct role_plan *plan)
 	cpu_set_t workers, cpus;
 	int error;
 
-	CPU_ZERO(&workers);
-	for (unsigned i = 0; i < plan->n_lcores; i++) {
-		rte_cpuset_t lcore = rte_lcore_cpuset(plan->lcore[i].lcore_id);
-
-		if (plan->lcore[i].has_worker)
-			CPU_OR(&workers, &workers, &lcore);
-	}
+	role_plan_cpus(plan, true, &workers);
 	thread_library_cpus(&workers, &cpus);
 	*maker = (struct page_maker){.gives_way = plan->lcore[0].idle == IDLE_SLEEP};
 	error = thread_start(&maker->thread, "pages", &cpus, run, maker);

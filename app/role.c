@@ -81,6 +81,18 @@ role_plan_add(struct role_plan *plan, enum role_kind kind, unsigned index, const
 		lcore->role[lcore->n_roles++] = *role;
 }
 
+void
+role_plan_cpus(const struct role_plan *plan, bool only_workers, cpu_set_t *out)
+{
+	CPU_ZERO(out);
+	for (unsigned i = 0; i < plan->n_lcores; i++) {
+		rte_cpuset_t lcore = rte_lcore_cpuset(plan->lcore[i].lcore_id);
+
+		if (plan->lcore[i].has_worker || !only_workers)
+			CPU_OR(out, out, &lcore);
+	}
+}
+
 static inline void
 set_at(struct lcore_plan *lcore, unsigned at)
 {

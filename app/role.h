@@ -9,6 +9,7 @@
 #ifndef ROLE_H
 #define ROLE_H
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,6 +63,9 @@ unsigned role_plan_workers(unsigned n_lcores, bool replay);
 
 /* Takes the lcores from EAL, the main one first. */
 void role_plan_init(struct role_plan *, enum idle_mode);
+
+/* The CPUs of its lcores, or of those that have workers. */
+void role_plan_cpus(const struct role_plan *, bool only_workers, cpu_set_t *out);
 
 /* Puts a role on the lcore that the plan has for its kind ('index': of a worker). The replay, if there is one, comes
  * before the workers. */

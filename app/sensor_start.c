@@ -81,12 +81,7 @@ choose_library_cpus(struct sensor *s)
 {
 	cpu_set_t polling;
 
-	CPU_ZERO(&polling);
-	for (unsigned i = 0; i < s->plan.n_lcores; i++) {
-		rte_cpuset_t lcore = rte_lcore_cpuset(s->plan.lcore[i].lcore_id);
-
-		CPU_OR(&polling, &polling, &lcore);
-	}
+	role_plan_cpus(&s->plan, false, &polling);
 	thread_library_cpus(&polling, &s->library_cpus);
 }
 

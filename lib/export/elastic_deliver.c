@@ -54,8 +54,7 @@ struct delivery {
 	struct bulk *waiting;
 	struct reject_list rejects;
 	uint64_t progress_ns;
-	uint64_t failing_since_ns; /* the first request since an answer that got none; 0: the last one got its answer */
-	bool forgave;		   /* a time-out since 'progress_ns' */
+	bool forgave; /* a time-out since then */
 	int error;
 };
 
@@ -308,8 +307,6 @@ bulk_done(struct http_call *call, const struct http_answer *answer)
 	struct elastic *e = d->e;
 
 	atomic_store_explicit(&e->requests, http_in_flight(e->http), memory_order_relaxed);
-	if (answer->error == 0)
-		d->failing_since_ns = 0;
 	if (answer->error == 0 && answer->status == 200 && take_items(d, b, answer)) {
 		COUNTER_ADD(&e->counters, requests, 1);
 		bulk_put(e, b);
@@ -320,8 +317,6 @@ bulk_done(struct http_call *call, const struct http_answer *answer)
 		return;
 	}
 	COUNTER_ADD(&e->counters, failed, 1);
-	if (answer->error != 0 && d->failing_since_ns == 0)
-		d->failing_since_ns = clock_monotonic_ns();
 	if (answer->error == 0 && answer->status != 200) {
 		status_failed(d, b, answer);
 		return;
@@ -455,14 +450,13 @@ is_done(const struct delivery *d)
 static void
 look_at_patience(struct delivery *d)
 {
-	uint64_t now_ns = clock_monotonic_ns();
-	bool is_down = !http_alive(d->e->http) && d->failing_since_ns != 0;
+	uint64_t now_ns = clock_monotonic_ns(), down_since_ns = http_down_since_ns(d->e->http);
 
 	if (http_in_flight(d->e->http) == 0) {
-		if (is_down && now_ns - RTE_MAX(d->failing_since_ns, d->progress_ns) > PATIENCE_DOWN_S * NS_PER_S)
+		if (down_since_ns != 0 && now_ns - RTE_MAX(down_since_ns, d->progress_ns) > PATIENCE_DOWN_S * NS_PER_S)
 			give_up(d, -EHOSTUNREACH);
 		else if (now_ns - d->progress_ns > PATIENCE_S * NS_PER_S)
-			give_up(d, is_down ? -EHOSTUNREACH : -EBUSY);
+			give_up(d, down_since_ns != 0 ? -EHOSTUNREACH : -EBUSY);
 	}
 	if (http_interrupted(d->e->http))
 		give_up(d, -ECANCELED);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include <curl/curl.h>
+#include <rte_common.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -44,6 +45,7 @@ struct host {
 	bool is_here;
 	unsigned failures, probes; /* probes: requests under way that shall tell whether it is back */
 	uint64_t dead_until_ns, answered_ns;
+	uint64_t failed_ns; /* the first of 'failures' */
 };
 
 struct buffer {
@@ -226,15 +228,16 @@ host_next(struct http *h)
 static void
 host_failed(struct http *h, const struct slot *s, const char *why)
 {
-	uint64_t most = h->n_hosts > 1 ? DEAD_MAX_MS : DEAD_ONLY_MAX_MS;
+	uint64_t most = h->n_hosts > 1 ? DEAD_MAX_MS : DEAD_ONLY_MAX_MS, now_ns = clock_monotonic_ns();
 	struct host *host = s->host;
 	uint64_t dead_ms = (uint64_t)DEAD_FIRST_MS << (host->failures < 16 ? host->failures : 16);
 
 	snprintf(h->error, sizeof(h->error), "%s: %s", host->shown, why);
 	if (host->failures == 0 && host->answered_ns > s->begin_ns)
 		return;
-	host->failures++;
-	host->dead_until_ns = clock_monotonic_ns() + (dead_ms < most ? dead_ms : most) * NS_PER_MS;
+	if (host->failures++ == 0)
+		host->failed_ns = now_ns;
+	host->dead_until_ns = now_ns + (dead_ms < most ? dead_ms : most) * NS_PER_MS;
 	if (host->failures == 1 && h->n_hosts > 1)
 		LOG_WARN("elastic.host", "host=\"%s\" error=\"%s\" do=\"the other hosts are used meanwhile\"",
 			 host->shown, why);
@@ -460,13 +463,17 @@ http_in_flight(const struct http *h)
 	return h->in_flight;
 }
 
-bool
-http_alive(const struct http *h)
+uint64_t
+http_down_since_ns(const struct http *h)
 {
-	for (unsigned i = 0; i < h->n_hosts; i++)
+	uint64_t since_ns = 0;
+
+	for (unsigned i = 0; i < h->n_hosts; i++) {
 		if (h->host[i].failures == 0)
-			return true;
-	return false;
+			return 0;
+		since_ns = RTE_MAX(since_ns, h->host[i].failed_ns);
+	}
+	return since_ns;
 }
 
 void

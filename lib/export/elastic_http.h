@@ -53,8 +53,9 @@ int http_start(struct http *, struct http_call *);
 /* Waits until something happened, at most 'wait_ms', and calls done() of what ended. */
 void http_wait(struct http *, unsigned wait_ms);
 unsigned http_in_flight(const struct http *);
-bool http_alive(const struct http *); /* some host has not failed since it last answered */
-void http_cancel(struct http *);      /* all that is in flight ends with -ECANCELED */
+/* Every host has failed since it last answered: when the last one of them began to. 0: some host has not. */
+uint64_t http_down_since_ns(const struct http *);
+void http_cancel(struct http *); /* all that is in flight ends with -ECANCELED */
 
 /* One request, waited for; nothing else may be in flight. Returns answer->error. */
 int http_perform(struct http *, const struct http_call *, struct http_answer *);
