@@ -1,22 +1,22 @@
 /* The table of packets seen a moment ago.
  *
- * 64-byte buckets, so that a packet touches one cache line, which dedup_prefetch_burst() has asked for: seven hashes of
- * 64 bits, and one word that says how long each is remembered still. A packet whose bucket is full goes to one of the
- * three others of its group of four, and the bucket remembers that it has to be looked for there too; with all full,
- * what will be forgotten first is forgotten at once.
+ * Buckets of one cache line, which dedup_prefetch_burst() has asked for: eight packets, the newest first, so that to
+ * remember one is to shift the line by a word. What a bucket pushes out before its time goes to one of the three others
+ * of its group of four, and the bucket remembers that it has to be looked for there too; with all full, what would be
+ * forgotten first is forgotten at once.
  *
- * A table for dedupPackets a second is a random line of 38 MB for each packet: no cache has that, and on a virtual
+ * A table for dedupPackets a second is a random line of 34 MB for each packet: no cache has that, and on a virtual
  * machine no TLB, and it was most of what looking for copies cost. So what is in use follows the traffic (linear
- * hashing: Litwin, 1980). It begins with a 64th. When a quarter of its entries are alive it doubles, some groups with
+ * hashing: Litwin, 1980). It begins with a 64th. When a quarter of its words are alive it doubles, some groups with
  * each burst, in order: of what bucket i of n has, that goes to bucket i + n which has the next bit of its hash set.
  * Nothing stops for it, and a look-up still goes to one bucket. It never shrinks but with dedup_reset(). Fewer than one
- * packet in a million finds no room before the table is whole; at dedupPackets a second one in 26,000, at twice that
- * rate one in 13. (A denser table has more full buckets, whose packets have to be looked for in four: what is saved in
- * lines is lost again.)
+ * packet in a million finds no room before the table is whole; at dedupPackets a second one in 38,000, at twice that
+ * rate one in seven. (A denser table has more full buckets, whose packets have to be looked for in four: what is saved
+ * in lines is lost again.)
  *
- * Time is counted in ticks: seconds of packet time, where pauses longer than any window count as 31. A bucket knows the
- * tick it was last brought up to, and whoever looks at it counts its lives down by the difference, so nothing has to be
- * done when a second ends. Ticks have 16 bits: a hand goes round the table within a quarter of their cycle.
+ * Time is counted in ticks: seconds of packet time, where pauses longer than any window count as 32. A word has the
+ * tick in which it came and says no more when enough others have gone by, so nothing has to be done when a second ends.
+ * Ticks have 8 bits: a hand goes round the table before they come again.
  *
  * Reordered input: a packet that is older than what came before counts as of the current second, as every worker sees
  * the same order of seconds. */
@@ -25,15 +25,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
 
 #include <rte_branch_prediction.h>
-#include <rte_common.h>
 #include <rte_prefetch.h>
 
 #include "decode_priv.h"
+#include "dedup_bucket.h"
 #include "pool.h"
 
 COUNTER(dedup_full, "dedup.full", "packets for which the table of copies had no room: an older one was forgotten",
@@ -52,32 +49,18 @@ static const struct setting dedup_settings[] = {
 SETTINGS(dedup, "Copies of packets", dedup_settings);
 
 enum {
-	ENTRIES = 7,
-	LIFE_BITS = 6, /* one of them is always 0 but during a subtraction */
-	LIFE_MAX = 31,
-	OVERFLOW = ENTRIES, /* the eighth life: packets of this bucket are in others of its group */
-	TICK_SHIFT = 48,
+	TICKS_MAX = 32, /* at once: longer than any window */
 	GROUP = 4,
-	LOAD_DIVISOR = 2, /* of the whole table's entries one in so many is used at the rate it is made for */
+	LOAD_DIVISOR = 2, /* of the whole table's words one in so many is used at the rate it is made for */
 	DOUBLINGS = 6,
-	DOUBLE_AT = 4,	     /* so many entries for each that is alive */
+	ALIVE_MAX = 2,	     /* of a bucket's words, on average: then the table doubles */
 	GROUPS_AT_ONCE = 16, /* with each burst: done when one more packet has come for each old bucket */
-	HAND_CYCLE = 1 << 14,
+	HAND_CYCLE = 160, /* ticks in which the hand goes round: fewer than a word has, by more than TICKS_MAX twice */
 	NO_BUCKET = UINT32_MAX,
 };
 
-#define EACH_LIFE  UINT64_C(0x041041041041)
-#define LIVES_MASK UINT64_C(0xffffffffffff)
-#define GUARDS	   (EACH_LIFE << 5)
-#define ENTRY_MASK (UINT64_C(0xffffffffffff) >> LIFE_BITS)
-
-_Static_assert((int)DEDUP_SECONDS_MAX < (int)LIFE_MAX, "five bits, and a pause longer than any window");
-
-struct bucket {
-	uint64_t head; /* tick << 48, then eight lives; zeroes: empty */
-	uint64_t tag[ENTRIES];
-} __rte_cache_aligned;
-_Static_assert(sizeof(struct bucket) == 64, "one cache line");
+_Static_assert((int)DEDUP_SECONDS_MAX < (int)TICKS_MAX, "a pause longer than any window");
+_Static_assert(HAND_CYCLE + 2 * TICKS_MAX <= TICK_MASK, "no tick comes again while a word has it");
 
 struct dedup {
 	struct bucket *bucket;
@@ -86,10 +69,9 @@ struct dedup {
 	uint32_t level, split, max_buckets;
 	uint32_t n_buckets; /* the sum */
 	uint32_t hand, hand_step;
-	uint64_t life; /* of a new entry: dedupSeconds */
 	uint64_t second, next_second_ns;
-	uint16_t tick;
-	uint32_t n_alive, n_born[LIFE_MAX + 1]; /* entries; by the tick in which they came, modulo 32 */
+	uint8_t tick, life;		     /* dedupSeconds: ticks in which a word is alive */
+	uint32_t n_alive, n_born[TICKS_MAX]; /* words; by the tick in which they came */
 	bool with_tracking;
 	bool is_compared[PACKET_PROTOCOLS_MAX];
 	const struct decode_conf *decode;
@@ -104,7 +86,7 @@ bucket_count(const struct dedup_params *params)
 	const struct dedup_conf *conf = params->conf;
 	uint64_t packets = (uint64_t)conf->packets * RTE_MAX(conf->seconds, 1u) / RTE_MAX(params->n_workers, 1u) + 1;
 
-	return (uint32_t)RTE_ALIGN_CEIL(RTE_MIN(packets * LOAD_DIVISOR / ENTRIES + 1, (uint64_t)INT32_MAX),
+	return (uint32_t)RTE_ALIGN_CEIL(RTE_MIN(packets * LOAD_DIVISOR / BUCKET_WORDS + 1, (uint64_t)INT32_MAX),
 					(uint32_t)GROUP << DOUBLINGS);
 }
 
@@ -130,7 +112,7 @@ bytes_about(const struct dedup *d, const struct dedup_params *params)
 {
 	uint64_t packets = params->packets_about / RTE_MAX(params->n_workers, 1u);
 
-	return RTE_MIN(area_bytes(d), packets / ENTRIES * DOUBLE_AT * sizeof(struct bucket));
+	return RTE_MIN(area_bytes(d), packets / ALIVE_MAX * 2 * sizeof(struct bucket));
 }
 
 struct dedup *
@@ -150,7 +132,7 @@ dedup_create(const struct dedup_params *params)
 	d->base = d->max_buckets >> DOUBLINGS;
 	d->hand_step = d->max_buckets / HAND_CYCLE + 1;
 	set_smallest(d);
-	d->life = params->conf->seconds;
+	d->life = (uint8_t)params->conf->seconds;
 	d->next_second_ns = NS_PER_S;
 	d->decode = params->decode;
 	d->with_tracking = params->conf->vlan_vni && d->decode->tracks;
@@ -191,99 +173,75 @@ dedup_bytes_in_use(const struct dedup *d)
 	return (uint64_t)d->n_buckets * sizeof(struct bucket);
 }
 
-/* --- lives ------------------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------------------------- */
 
-/* The bucket's lives at this tick. */
-static inline uint64_t
-lives_at(uint64_t head, uint16_t tick)
+static inline uint8_t
+age_of(const struct dedup *d, uint64_t word)
 {
-	uint64_t lives = head & LIVES_MASK, guards;
-	uint16_t gone = (uint16_t)(tick - (uint16_t)(head >> TICK_SHIFT));
+	return (uint8_t)(d->tick - (word & TICK_MASK));
+}
 
-	/* Without a branch, because it is 0 for every second packet or so. Where a guard is gone there was less life
-	 * than that. */
-	lives = (lives | GUARDS) - EACH_LIFE * RTE_MIN(gone, (uint16_t)LIFE_MAX);
-	guards = lives & GUARDS;
-	return lives & (guards - (guards >> 5));
+static inline unsigned
+alive_of(const struct dedup *d, const struct bucket *b)
+{
+	return bucket_alive(b, d->tick, d->life);
 }
 
 static inline bool
-is_alive(uint64_t lives, unsigned i)
+is_full(const struct dedup *d, const struct bucket *b)
 {
-	return (lives >> (LIFE_BITS * i) & LIFE_MAX) != 0;
-}
+	uint64_t last = b->word[BUCKET_WORDS - 1];
 
-/* The first entry without life; ENTRIES: there is none. */
-static inline unsigned
-free_entry(uint64_t lives)
-{
-	uint64_t dead = ~(lives + EACH_LIFE * LIFE_MAX) & GUARDS & ENTRY_MASK;
-
-	return dead != 0 ? (unsigned)__builtin_ctzll(dead) / LIFE_BITS : ENTRIES;
-}
-
-/* What will be forgotten first; of several, any. */
-static unsigned
-oldest_entry(uint64_t lives, uint64_t random)
-{
-	unsigned oldest = (unsigned)(random % ENTRIES);
-
-	for (unsigned i = 0; i < ENTRIES; i++)
-		if ((lives >> (LIFE_BITS * i) & LIFE_MAX) < (lives >> (LIFE_BITS * oldest) & LIFE_MAX))
-			oldest = i;
-	return oldest;
+	return last != 0 && age_of(d, last) < d->life;
 }
 
 static inline void
-set_head(struct dedup *d, struct bucket *b, uint64_t lives)
+count_new(struct dedup *d)
 {
-	b->head = (uint64_t)d->tick << TICK_SHIFT | lives;
-}
-
-static inline void
-put(struct dedup *d, struct bucket *b, uint64_t lives, unsigned i, uint64_t tag)
-{
-	b->tag[i] = tag;
-	set_head(d, b, (lives & ~((uint64_t)LIFE_MAX << (LIFE_BITS * i))) | d->life << (LIFE_BITS * i));
-	d->n_born[d->tick % RTE_DIM(d->n_born)]++;
+	d->n_born[d->tick % TICKS_MAX]++;
 	d->n_alive++;
 }
 
-/* Entries whose life ends with the tick that begins now. */
+/* Words whose life ends with the tick that begins now. */
 static void
 count_tick(struct dedup *d)
 {
-	const uint32_t cycle = RTE_DIM(d->n_born);
-
 	d->tick++;
-	d->n_alive -= d->n_born[(d->tick - d->life) % cycle];
-	d->n_born[d->tick % cycle] = 0;
+	d->n_alive -= d->n_born[(uint8_t)(d->tick - d->life) % TICKS_MAX];
+	d->n_born[d->tick % TICKS_MAX] = 0;
+}
+
+/* Words are freed before their ticks come again. */
+static void
+move_hand(struct dedup *d, unsigned ticks)
+{
+	for (uint32_t i = 0; i < RTE_MIN(d->hand_step * ticks, d->n_buckets); i++) {
+		struct bucket *b = &d->bucket[d->hand];
+
+		/* Pages that nobody has used stay unmade. */
+		if (b->word[0] != 0)
+			bucket_keep(b, b, alive_of(d, b));
+		d->hand = d->hand + 1 < d->n_buckets ? d->hand + 1 : 0;
+	}
 }
 
 static void
 advance(struct dedup *d, uint64_t second)
 {
-	unsigned ticks = (unsigned)RTE_MIN(second - d->second, (uint64_t)LIFE_MAX + 1);
+	unsigned ticks = (unsigned)RTE_MIN(second - d->second, (uint64_t)TICKS_MAX);
 
 	d->second = second;
 	d->next_second_ns = (second + 1) * NS_PER_S;
 	for (unsigned i = 0; i < ticks; i++)
 		count_tick(d);
-	for (uint32_t i = 0; i < RTE_MIN(d->hand_step * ticks, d->n_buckets); i++) {
-		struct bucket *b = &d->bucket[d->hand];
-
-		/* Pages that nobody has used stay unmade. */
-		if (b->head != 0)
-			set_head(d, b, lives_at(b->head, d->tick));
-		d->hand = d->hand + 1 < d->n_buckets ? d->hand + 1 : 0;
-	}
+	move_hand(d, ticks);
 }
 
 void
 dedup_reset(struct dedup *d)
 {
 	/* Longer than any life. What lies behind the smallest table is written anew when it is used again. */
-	advance(d, d->second + LIFE_MAX + 1);
+	advance(d, d->second + TICKS_MAX);
 	set_smallest(d);
 	d->second = 0;
 	d->next_second_ns = NS_PER_S;
@@ -291,12 +249,35 @@ dedup_reset(struct dedup *d)
 
 /* --- growth ----------------------------------------------------------------------------------------------------- */
 
-/* The bits of a tag that say which of a bucket's descendants it is in. They are the same for all entries of a bucket:
- * of 64 bits of a tag at most six that distinguish nothing. */
+/* The last place that is free; BUCKET_WORDS: all are alive. */
+static unsigned
+free_place(const struct dedup *d, const struct bucket *b)
+{
+	unsigned alive = alive_of(d, b), all = (1u << BUCKET_WORDS) - 1;
+
+	return alive != all ? 31 - (unsigned)__builtin_clz(~alive & all) : BUCKET_WORDS;
+}
+
+/* Into a place that is free; what is free before it, and what is not younger, moves up. */
+static void
+insert(const struct dedup *d, struct bucket *b, unsigned place, uint64_t word)
+{
+	for (; place > 0; place--) {
+		uint64_t before = b->word[place - 1];
+
+		if (before != 0 && age_of(d, before) < age_of(d, word))
+			break;
+		b->word[place] = before;
+	}
+	b->word[place] = word;
+}
+
+/* The bits of a tag that say which of a bucket's descendants it is in. They are the same for all words of a bucket: of
+ * 55 bits of a tag at most six that distinguish nothing. */
 static inline uint32_t
 descendant(uint64_t tag, uint32_t level)
 {
-	return (uint32_t)tag & ((1u << level) - 1);
+	return (uint32_t)(tag >> TAG_SHIFT) & ((1u << level) - 1);
 }
 
 static inline uint32_t
@@ -309,19 +290,37 @@ bucket_of(const struct dedup *d, struct dedup_hash hash)
 	return i < d->split ? of_split : i;
 }
 
-/* What has the bit moves: each entry lives in one of the two. That some are elsewhere in the group is true of both,
- * whose groups are split together. */
+/* Some of the bucket's packets are with neighbours, which is true of both halves, whose groups are split together. The
+ * half that does not have the newest word to say so gets a word that is no packet's. */
+static __attribute__((noinline)) void
+split_overflow(const struct dedup *d, const struct bucket *old, unsigned flagged, struct bucket *half[2])
+{
+	uint64_t newest = old->word[__builtin_ctz(flagged)];
+	struct bucket *other;
+
+	for (flagged &= flagged - 1; flagged != 0; flagged &= flagged - 1) {
+		uint64_t word = old->word[__builtin_ctz(flagged)];
+
+		newest = age_of(d, word) < age_of(d, newest) ? word : newest;
+	}
+	newest ^= UINT64_C(1) << (TAG_SHIFT + d->level);
+	other = half[newest >> (TAG_SHIFT + d->level) & 1];
+	/* It lacks at least that one: its last place is free. */
+	insert(d, other, BUCKET_WORDS - 1, newest);
+}
+
+/* What has the bit moves: each word lives in one of the two. */
 static void
 split_bucket(struct dedup *d, struct bucket *b, struct bucket *to)
 {
-	uint64_t lives = lives_at(b->head, d->tick), moves = 0;
+	const struct bucket old = *b;
+	unsigned alive = alive_of(d, &old), moves = bucket_with(&old, UINT64_C(1) << (TAG_SHIFT + d->level));
+	unsigned flagged = alive & bucket_with(&old, OVERFLOWED);
 
-	for (unsigned i = 0; i < ENTRIES; i++)
-		moves |= (b->tag[i] >> d->level & 1) << (LIFE_BITS * i);
-	moves *= LIFE_MAX;
-	*to = *b;
-	set_head(d, b, lives & ~moves);
-	set_head(d, to, lives & (moves | (uint64_t)LIFE_MAX << (LIFE_BITS * OVERFLOW)));
+	bucket_keep(b, &old, alive & ~moves);
+	bucket_keep(to, &old, alive & moves);
+	if (unlikely(flagged != 0))
+		split_overflow(d, &old, flagged, (struct bucket *[]){b, to});
 }
 
 static void
@@ -341,7 +340,7 @@ split_group(struct dedup *d)
 static inline bool
 is_crowded(const struct dedup *d)
 {
-	return d->n_alive > (uint64_t)d->n_buckets * ENTRIES / DOUBLE_AT && d->level < DOUBLINGS;
+	return d->n_alive > (uint64_t)d->n_buckets * ALIVE_MAX && d->level < DOUBLINGS;
 }
 
 void
@@ -413,42 +412,10 @@ dedup_prefetch_burst(struct dedup *d, struct packet *p, unsigned n)
 		if (unlikely(p[i].verdict != PACKET_OK || !d->is_compared[p[i].protocol]) ||
 		    !hash_packet(d, &p[i], &hash))
 			continue;
-		p[i].copy_tag = hash.low;
+		p[i].copy_tag = hash.low & TAG_MASK;
 		p[i].copy_bucket = bucket_of(d, hash);
 		rte_prefetch0(&d->bucket[p[i].copy_bucket]);
 	}
-}
-
-/* The bits of entries that hold the tag, alive or not. */
-static inline unsigned
-find(const struct bucket *b, uint64_t tag)
-{
-	unsigned found = 0;
-
-	/* The first of eight words is the head. */
-#ifdef __AVX512F__
-	found = _mm512_cmpeq_epi64_mask(_mm512_load_si512(b), _mm512_set1_epi64((long long)tag)) >> 1;
-#elif defined(__AVX2__)
-	const __m256i wanted = _mm256_set1_epi64x((long long)tag), *words = (const void *)b;
-
-	for (unsigned i = 0; i < 2; i++)
-		found |= (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(words[i], wanted)))
-			 << 4 * i;
-	found >>= 1;
-#else
-	for (unsigned i = 0; i < ENTRIES; i++)
-		found |= (unsigned)(b->tag[i] == tag) << i;
-#endif
-	return found;
-}
-
-static inline bool
-any_alive(uint64_t lives, unsigned entries)
-{
-	for (; entries != 0; entries &= entries - 1)
-		if (is_alive(lives, (unsigned)__builtin_ctz(entries)))
-			return true;
-	return false;
 }
 
 static struct bucket *
@@ -457,55 +424,65 @@ neighbour_of(const struct dedup *d, const struct packet *p, unsigned i)
 	return &d->bucket[p->copy_bucket ^ i];
 }
 
-/* The packet's own bucket says that some of its packets are elsewhere. */
+static bool
+has_alive(const struct dedup *d, const struct bucket *b, uint64_t tag)
+{
+	unsigned equal = bucket_equal(b, tag);
+
+	return equal != 0 && (equal & alive_of(d, b)) != 0;
+}
+
 static bool
 is_elsewhere(const struct dedup *d, const struct packet *p)
 {
-	for (unsigned i = 1; i < GROUP; i++) {
-		const struct bucket *b = neighbour_of(d, p, i);
-
-		if (any_alive(lives_at(b->head, d->tick), find(b, p->copy_tag)))
+	for (unsigned i = 1; i < GROUP; i++)
+		if (has_alive(d, neighbour_of(d, p, i), p->copy_tag))
 			return true;
+	return false;
+}
+
+/* The last word of the packet's own bucket, which is full. */
+static bool
+move_elsewhere(struct dedup *d, const struct packet *p, uint64_t word)
+{
+	for (unsigned i = 1; i < GROUP; i++) {
+		struct bucket *neighbour = neighbour_of(d, p, i);
+		unsigned place = free_place(d, neighbour);
+
+		if (place == BUCKET_WORDS)
+			continue;
+		insert(d, neighbour, place, word & ~(uint64_t)OVERFLOWED);
+		return true;
 	}
 	return false;
 }
 
-/* The packet's own bucket is full. */
-static void
-put_elsewhere(struct dedup *d, const struct packet *p, struct bucket *b, uint64_t lives)
-{
-	for (unsigned i = 1; i < GROUP; i++) {
-		struct bucket *neighbour = neighbour_of(d, p, i);
-		uint64_t there = lives_at(neighbour->head, d->tick);
-		unsigned free = free_entry(there);
-
-		if (free == ENTRIES)
-			continue;
-		put(d, neighbour, there, free, p->copy_tag);
-		set_head(d, b, (lives & ENTRY_MASK) | d->life << (LIFE_BITS * OVERFLOW));
-		return;
-	}
-	COUNTER_ADD(d->counters, dedup_full, 1);
-	put(d, b, lives, oldest_entry(lives, p->copy_tag), p->copy_tag);
-}
-
-/* The tag is there, alive or not, or could be elsewhere in the group, or has no room. */
+/* The packet's tag may be there, or the last word of its bucket is alive. */
 static __attribute__((noinline)) bool
 look_closer(struct dedup *d, struct packet *p)
 {
 	struct bucket *b = &d->bucket[p->copy_bucket];
-	uint64_t tag = p->copy_tag, lives = lives_at(b->head, d->tick);
-	unsigned i = free_entry(lives);
+	uint64_t word = p->copy_tag | d->tick;
+	unsigned place;
 
-	if (any_alive(lives, find(b, tag)) || (is_alive(lives, OVERFLOW) && is_elsewhere(d, p))) {
-		set_head(d, b, lives);
+	if (has_alive(d, b, p->copy_tag) ||
+	    ((bucket_with(b, OVERFLOWED) & alive_of(d, b)) != 0 && is_elsewhere(d, p))) {
 		p->verdict = PACKET_DUPLICATE;
 		return true;
 	}
-	if (i < ENTRIES)
-		put(d, b, lives, i, tag);
-	else
-		put_elsewhere(d, p, b, lives);
+	place = free_place(d, b);
+	if (place == BUCKET_WORDS) {
+		uint64_t last = b->word[--place];
+
+		if (move_elsewhere(d, p, last)) {
+			word |= OVERFLOWED;
+		} else {
+			word |= last & OVERFLOWED;
+			COUNTER_ADD(d->counters, dedup_full, 1);
+		}
+	}
+	insert(d, b, place, word);
+	count_new(d);
 	return false;
 }
 
@@ -513,12 +490,11 @@ static inline bool
 is_copy(struct dedup *d, struct packet *p)
 {
 	struct bucket *b = &d->bucket[p->copy_bucket];
-	uint64_t lives = lives_at(b->head, d->tick);
-	unsigned i = free_entry(lives);
 
-	if (unlikely(find(b, p->copy_tag) != 0 || is_alive(lives, OVERFLOW) || i == ENTRIES))
+	if (unlikely(bucket_may_have(b, p->copy_tag) || is_full(d, b)))
 		return look_closer(d, p);
-	put(d, b, lives, i, p->copy_tag);
+	bucket_push(b, p->copy_tag | d->tick);
+	count_new(d);
 	return false;
 }
 

@@ -11,7 +11,7 @@
  * of its own before).
  *
  * Threads: one table per worker and no locks; copies have the same flow and so the same owner (dedupVlanVni=false:
- * flow_key_owner() does not look at VLANs). Time: packet time, the same seconds in every worker. Memory: 18 bytes a
+ * flow_key_owner() does not look at VLANs). Time: packet time, the same seconds in every worker. Memory: 16 bytes a
  * packet of the window, up to dedupPackets a second; beyond that what is oldest is forgotten, so that a copy may pass,
  * which is counted. */
 #ifndef DEDUP_H
