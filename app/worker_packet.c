@@ -7,8 +7,6 @@
  * Lookup, store and process follow each other for each packet, in order, because a packet may end the session that the
  * next one would have found (port reuse); what makes the burst fast is that session_prefetch_burst() went over all of
  * it before. */
-#include <rte_prefetch.h>
-
 #include "port_packet.h"
 #include "worker_priv.h"
 
@@ -19,7 +17,7 @@ COUNTER(processed_bytes, "worker.processed_bytes", "their captured bytes", LEDGE
 COUNTER_LOSS(oversized, "worker.oversized", "packets longer than 65,535 bytes", LEDGER_PACKETS);
 COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session could be had", LEDGER_PACKETS);
 
-enum { PREFETCH_AHEAD = 2, PREFETCH_COPIED_BYTES = 1536, DEDUP_PART = 8 };
+enum { DEDUP_PART = 8 };
 
 void
 worker_count_received(struct worker *w, unsigned n, uint64_t bytes)
@@ -189,31 +187,13 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	return true;
 }
 
-/* What writer_append() is about to copy; the headers are there already. What only a parser reads
- * session_prefetch_parsed() has asked for. Bytes that nobody reads would cost a bulk transfer as much as all the rest.
- */
-static inline void
-prefetch_copied(const struct packet *p)
-{
-	uint32_t end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_COPIED_BYTES);
-
-	for (uint32_t at = RTE_CACHE_LINE_SIZE; at < end; at += RTE_CACHE_LINE_SIZE)
-		rte_prefetch0(p->data + at);
-}
-
 /* Goes on with the run. False: it has to wait. */
 static bool
 continue_run(struct worker *w, uint64_t *since)
 {
-	/* 0: nobody copies. */
-	unsigned prefetched = writer_stream_copies(w->stream) ? w->burst->n : 0;
-
-	for (; w->next_packet < w->burst->n; w->next_packet++) {
-		if (w->next_packet + PREFETCH_AHEAD < prefetched)
-			prefetch_copied(&w->burst->packet[w->next_packet + PREFETCH_AHEAD]);
+	for (; w->next_packet < w->burst->n; w->next_packet++)
 		if (unlikely(!process_packet(w, &w->burst->packet[w->next_packet], since)))
 			return false;
-	}
 	port_burst_free(&w->held, w->next_held, w->run_mbufs);
 	w->next_held += w->run_mbufs;
 	w->run_mbufs = 0;

@@ -623,12 +623,6 @@ writer_append(struct writer_stream *s, struct packet *p, uint32_t session_file)
 	return append_null(s, p);
 }
 
-bool
-writer_stream_copies(const struct writer_stream *s)
-{
-	return s->method == WRITER_SIMPLE;
-}
-
 /* Blocks at hand, up to what can ever be: with one in the current file the rest of the worker's own come back. */
 static bool
 has_blocks(struct writer_stream *s, unsigned packets)

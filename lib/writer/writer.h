@@ -118,9 +118,6 @@ bool writer_idle(const struct writer *);
 struct writer_stream *writer_stream_create(struct writer *, unsigned worker, struct counters *);
 void writer_stream_destroy(struct writer_stream *); /* accepts NULL */
 
-/* Does writer_append() read the bytes of packets? Always the same. */
-bool writer_stream_copies(const struct writer_stream *);
-
 /* Head-room for 'packets' packets of PACKET_BYTES_MAX, as far as the pool allows: checked before each burst. A replay
  * takes no packets while it is false. It looks at the files that are open; whether a packet needs another file is only
  * known from the packet, so writer_append() has the last word. */
