@@ -24,7 +24,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <rte_atomic.h>
 #include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -179,13 +185,36 @@ lose(struct handoff_end *end, struct entry *entry, unsigned n)
 	}
 }
 
+/* Past the caches: these lines are in those of whoever took the last entries from them, and an ordinary store waits for
+ * each to come back, 28 ns between cores that share no cache. */
+static inline void
+store_entries(struct entry *to, const struct entry *from, unsigned n)
+{
+#ifdef __SSE2__
+	__m128i *half = (void *)to;
+
+	for (unsigned i = 0; i < 2 * n; i++)
+		_mm_stream_si128(&half[i], _mm_loadu_si128((const __m128i *)(const void *)from + i));
+#else
+	memcpy(to, from, n * sizeof(*to));
+#endif
+}
+
 static void
 send_bin(struct handoff_end *end, unsigned to)
 {
 	struct bin *bin = &end->bin[to];
 	struct rte_ring *ring = end->handoff->ring[end->worker][to];
-	unsigned sent = rte_ring_sp_enqueue_burst_elem(ring, bin->entry, sizeof(bin->entry[0]), bin->n, NULL);
+	struct rte_ring_zc_data room;
+	unsigned sent = rte_ring_enqueue_zc_burst_elem_start(ring, sizeof(bin->entry[0]), bin->n, &room, NULL);
 
+	if (likely(sent > 0)) {
+		store_entries(room.ptr1, bin->entry, room.n1);
+		store_entries(room.ptr2, &bin->entry[room.n1], sent - room.n1);
+		/* The ring's release does not order such stores. */
+		rte_wmb();
+		rte_ring_enqueue_zc_elem_finish(ring, sent);
+	}
 	if (unlikely(sent < bin->n && !end->handoff->params.lossless)) {
 		lose(end, &bin->entry[sent], bin->n - sent);
 		sent = bin->n;
