@@ -55,12 +55,14 @@ enum {
 	DOUBLINGS = 6,
 	ALIVE_MAX = 2,	     /* of a bucket's words, on average: then the table doubles */
 	GROUPS_AT_ONCE = 16, /* with each burst: done when one more packet has come for each old bucket */
-	HAND_CYCLE = 160, /* ticks in which the hand goes round: fewer than a word has, by more than TICKS_MAX twice */
+	HAND_CYCLE = 120,    /* ticks in which the hand goes round */
 	NO_BUCKET = UINT32_MAX,
 };
 
 _Static_assert((int)DEDUP_SECONDS_MAX < (int)TICKS_MAX, "a pause longer than any window");
-_Static_assert(HAND_CYCLE + 2 * TICKS_MAX <= TICK_MASK, "no tick comes again while a word has it");
+/* A bucket that was split is not seen while as many as there are come behind it, for half a cycle; and TICKS_MAX go by
+ * at once. */
+_Static_assert(HAND_CYCLE + HAND_CYCLE / 2 + 2 * TICKS_MAX <= TICK_MASK, "no tick comes again while a word has it");
 
 struct dedup {
 	struct bucket *bucket;
@@ -68,7 +70,7 @@ struct dedup {
 	uint32_t base; /* whole groups */
 	uint32_t level, split, max_buckets;
 	uint32_t n_buckets; /* the sum */
-	uint32_t hand, hand_step;
+	uint32_t hand;
 	uint64_t second, next_second_ns;
 	uint8_t tick, life;		     /* dedupSeconds: ticks in which a word is alive */
 	uint32_t n_alive, n_born[TICKS_MAX]; /* words; by the tick in which they came */
@@ -130,7 +132,6 @@ dedup_create(const struct dedup_params *params)
 		return NULL;
 	d->max_buckets = bucket_count(params);
 	d->base = d->max_buckets >> DOUBLINGS;
-	d->hand_step = d->max_buckets / HAND_CYCLE + 1;
 	set_smallest(d);
 	d->life = (uint8_t)params->conf->seconds;
 	d->next_second_ns = NS_PER_S;
@@ -215,7 +216,9 @@ count_tick(struct dedup *d)
 static void
 move_hand(struct dedup *d, unsigned ticks)
 {
-	for (uint32_t i = 0; i < RTE_MIN(d->hand_step * ticks, d->n_buckets); i++) {
+	uint32_t n = RTE_MIN((d->n_buckets / HAND_CYCLE + 1) * ticks, d->n_buckets);
+
+	for (uint32_t i = 0; i < n; i++) {
 		struct bucket *b = &d->bucket[d->hand];
 
 		/* Pages that nobody has used stay unmade. */
@@ -240,8 +243,8 @@ advance(struct dedup *d, uint64_t second)
 void
 dedup_reset(struct dedup *d)
 {
-	/* Longer than any life. What lies behind the smallest table is written anew when it is used again. */
-	advance(d, d->second + TICKS_MAX);
+	/* What lies behind the smallest table is written anew when it is used again. */
+	memset(d->bucket, 0, d->base * sizeof(struct bucket));
 	set_smallest(d);
 	d->second = 0;
 	d->next_second_ns = NS_PER_S;
