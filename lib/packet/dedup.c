@@ -191,9 +191,7 @@ alive_of(const struct dedup *d, const struct bucket *b)
 static inline bool
 is_full(const struct dedup *d, const struct bucket *b)
 {
-	uint64_t last = b->word[BUCKET_WORDS - 1];
-
-	return last != 0 && age_of(d, last) < d->life;
+	return word_alive(b->word[BUCKET_WORDS - 1], d->tick, d->life);
 }
 
 static inline void

@@ -61,7 +61,13 @@ bucket_with(const struct bucket *b, uint64_t bit)
 #endif
 }
 
-/* Those of the last 'life' ticks. */
+/* It came in one of the last 'life' ticks. */
+static inline bool
+word_alive(uint64_t word, uint8_t tick, uint8_t life)
+{
+	return word != 0 && (uint8_t)(tick - word) < life;
+}
+
 static inline unsigned
 bucket_alive(const struct bucket *b, uint8_t tick, uint8_t life)
 {
@@ -75,7 +81,7 @@ bucket_alive(const struct bucket *b, uint8_t tick, uint8_t life)
 	unsigned alive = 0;
 
 	for (unsigned i = 0; i < BUCKET_WORDS; i++)
-		alive |= (unsigned)(b->word[i] != 0 && (uint8_t)(tick - b->word[i]) < life) << i;
+		alive |= (unsigned)word_alive(b->word[i], tick, life) << i;
 	return alive;
 #endif
 }
