@@ -151,7 +151,8 @@ is_plain_ipv4(const uint8_t *ip)
 /* Lengths of a TCP segment or UDP datagram. */
 struct plain {
 	uint32_t transport_bytes, header_bytes, payload_bytes, data_bytes;
-	uint8_t protocol, tcp_flags;
+	uint8_t ip_protocol, tcp_flags;
+	uint64_t protocol; /* as wide as the key's tail: gcc would write a byte and wait for it when it reads eight */
 };
 
 /* 'bytes': the 20 behind the IP header, of 'left' that were captured; the IP header says transport_bytes. False: not
@@ -160,6 +161,7 @@ static inline __attribute__((always_inline)) bool
 read_plain_transport(const struct decode_conf *conf, uint8_t ip_protocol, const uint8_t *bytes, uint32_t left,
 		     struct plain *out)
 {
+	out->ip_protocol = ip_protocol;
 	if (likely(ip_protocol == IP_PROTOCOL_TCP)) {
 		out->header_bytes = (uint32_t)(bytes[12] >> 4) * 4;
 		if (unlikely(out->header_bytes < TCP_HEADER_BYTES || out->header_bytes > left))
@@ -207,46 +209,54 @@ read_plain_ipv6(const struct decode_conf *conf, const uint8_t *ip, uint32_t left
 	return read_plain_transport(conf, ip[6], &ip[IPV6_HEADER_BYTES], left - IPV6_HEADER_BYTES, out);
 }
 
-/* All but the key and what the IP header says by itself. Returns the key's tail. */
-static inline __attribute__((always_inline)) uint64_t
-set_plain(const struct decode_conf *conf, struct packet *p, const struct plain *plain, uint32_t ip_offset,
-	  uint32_t ip_header_bytes, uint16_t vlan)
+/* What decode says of an untagged frame with IPv4, but for what its headers say. */
+static const struct packet plain_ipv4 = {
+	.ip_version = 4,
+	.dispatches = 2,
+	.is_ethernet = true,
+	.outer_ethernet_offset = PACKET_NO_OFFSET,
+	.ip_offset = ETHERNET_HEADER_BYTES,
+	.transport_offset = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES,
+};
+
+/* All but the key and what the IP header says by itself. The link header ends at 'ip_offset'. */
+static inline __attribute__((always_inline)) void
+set_plain(struct packet *p, const struct plain *plain, uint32_t ip_offset, uint32_t ip_header_bytes)
 {
-	memset(&p->verdict, 0, offsetof(struct packet, key) - offsetof(struct packet, verdict));
-	p->vlan = vlan;
-	p->protocol = plain->protocol;
-	p->dispatches = 2;
-	p->is_ethernet = true;
+	memcpy(&p->verdict, &plain_ipv4.verdict, offsetof(struct packet, key) - offsetof(struct packet, verdict));
+	p->protocol = (uint8_t)plain->protocol;
+	p->ip_protocol = plain->ip_protocol;
 	p->tcp_flags = plain->tcp_flags;
-	p->outer_ethernet_offset = PACKET_NO_OFFSET;
 	p->ip_offset = (uint16_t)ip_offset;
 	p->transport_offset = ip_offset + ip_header_bytes;
 	p->transport_bytes = plain->transport_bytes;
 	p->payload_offset = ip_offset + ip_header_bytes + plain->header_bytes;
 	p->payload_bytes = plain->payload_bytes;
 	p->data_bytes = plain->data_bytes;
+}
+
+static inline uint64_t
+plain_tail(const struct decode_conf *conf, const struct packet *p, const struct plain *plain)
+{
 	return key_tail(unlikely(conf->tracks) ? packet_tracking_id(conf, p) : 0, plain->protocol);
 }
 
-/* The link header ends at 'offset'. A constant offset makes most of it constant. */
+/* The link header ends at 'offset'. */
 static inline __attribute__((always_inline)) bool
 decode_fast_ipv4(const struct decode_conf *conf, struct packet *p, const uint8_t *ip, uint32_t offset, uint16_t vlan)
 {
 	const struct drop_ips *drops = packet_drop_ips(conf);
 	struct plain plain;
-	uint64_t tail;
 
 	if (unlikely(!read_plain_ipv4(conf, ip, p->captured_bytes - offset, &plain)))
 		return false;
 	if (unlikely(drops != NULL) && drop_ips_either_ipv4(drops, read_be32(&ip[12]), read_be32(&ip[16])))
 		return false;
-	tail = set_plain(conf, p, &plain, offset, IPV4_HEADER_BYTES, vlan);
-	p->reversed = key_set_ipv4(&p->key, read_be32(&ip[12]), read_be32(&ip[16]), read_be16(&ip[20]),
-				   read_be16(&ip[22]), tail);
-	p->ip_version = 4;
-	p->ip_protocol = ip[9];
+	set_plain(p, &plain, offset, IPV4_HEADER_BYTES);
+	p->vlan = vlan;
 	p->traffic_class = ip[1];
 	p->hop_limit = ip[8];
+	p->reversed = key_set_plain_ipv4(&p->key, &ip[12], plain_tail(conf, p, &plain));
 	return true;
 }
 
@@ -258,7 +268,6 @@ decode_fast_ipv6(const struct decode_conf *conf, struct packet *p, uint32_t offs
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
 	const uint8_t *ip;
 	struct plain plain;
-	uint64_t tail;
 
 	cursor_skip(&c, offset);
 	ip = cursor_take(&c, IPV6_HEADER_BYTES + TCP_HEADER_BYTES);
@@ -266,12 +275,13 @@ decode_fast_ipv6(const struct decode_conf *conf, struct packet *p, uint32_t offs
 		return false;
 	if (unlikely(drops != NULL) && drop_ips_either_ipv6(drops, &ip[8], &ip[24]))
 		return false;
-	tail = set_plain(conf, p, &plain, offset, IPV6_HEADER_BYTES, vlan);
-	p->reversed = key_set_ipv6(&p->key, &ip[8], read_be16(&ip[40]), read_be16(&ip[42]), tail);
+	set_plain(p, &plain, offset, IPV6_HEADER_BYTES);
+	p->vlan = vlan;
 	p->ip_version = 6;
-	p->ip_protocol = ip[6];
 	p->traffic_class = (uint8_t)(read_be16(ip) >> 4);
 	p->hop_limit = ip[7];
+	p->reversed =
+		key_set_ipv6(&p->key, &ip[8], read_be16(&ip[40]), read_be16(&ip[42]), plain_tail(conf, p, &plain));
 	return true;
 }
 
@@ -309,30 +319,39 @@ decode_fast_tagged(const struct decode_conf *conf, struct packet *p)
 	return decode_fast_ipv4(conf, p, ip, offset, vlan);
 }
 
-/* False: not such a packet, or not a good one. */
+/* No tag, and IPv4: nearly all packets. False: not such a packet, or not a good one. */
 static inline __attribute__((always_inline)) bool
-decode_fast(const struct decode_conf *conf, struct packet *p)
+decode_fastest(const struct decode_conf *conf, struct packet *p)
 {
 	struct cursor c = cursor_make(p->data, p->captured_bytes);
 	const uint8_t *frame = cursor_take(&c, ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES);
+
+	if (unlikely(frame == NULL || p->link_type != LINK_ETHERNET || !conf->fast) ||
+	    read_be16(&frame[12]) != ETHERTYPE_IPV4)
+		return false;
+	return decode_fast_ipv4(conf, p, &frame[ETHERNET_HEADER_BYTES], ETHERNET_HEADER_BYTES, 0);
+}
+
+/* The rest of those that are decoded fast. */
+static bool
+decode_fast_rest(const struct decode_conf *conf, struct packet *p)
+{
+	struct cursor c = cursor_make(p->data, p->captured_bytes);
 	uint16_t type;
 
-	if (unlikely(frame == NULL || p->link_type != LINK_ETHERNET || !conf->fast))
+	cursor_skip(&c, ETHERNET_HEADER_BYTES - 2);
+	type = cursor_be16(&c);
+	if (p->link_type != LINK_ETHERNET || !conf->fast || cursor_bad(&c))
 		return false;
-	type = read_be16(&frame[12]);
-	if (likely(type == ETHERTYPE_IPV4))
-		return decode_fast_ipv4(conf, p, &frame[ETHERNET_HEADER_BYTES], ETHERNET_HEADER_BYTES, 0);
 	if (type == ETHERTYPE_IPV6)
 		return decode_fast_ipv6(conf, p, ETHERNET_HEADER_BYTES, 0);
-	if (is_vlan(type))
-		return decode_fast_tagged(conf, p);
-	return false;
+	return is_vlan(type) && decode_fast_tagged(conf, p);
 }
 
 bool
 packet_decode_fast(const struct decode_conf *conf, struct packet *p)
 {
-	return decode_fast(conf, p);
+	return decode_fastest(conf, p) || decode_fast_rest(conf, p);
 }
 
 bool
@@ -357,8 +376,7 @@ packet_glance(const struct decode_conf *conf, const uint8_t *frame, uint32_t byt
 	if (likely(type == ETHERTYPE_IPV4)) {
 		if (!read_plain_ipv4(conf, ip, left, &plain))
 			return false;
-		(void)key_set_ipv4(key, read_be32(&ip[12]), read_be32(&ip[16]), read_be16(&ip[20]), read_be16(&ip[22]),
-				   key_tail(0, plain.protocol));
+		(void)key_set_plain_ipv4(key, &ip[12], key_tail(0, plain.protocol));
 		return true;
 	}
 	if (type != ETHERTYPE_IPV6 || cursor_take(&c, IPV6_HEADER_BYTES - IPV4_HEADER_BYTES) == NULL ||
@@ -368,36 +386,47 @@ packet_glance(const struct decode_conf *conf, const uint8_t *frame, uint32_t byt
 	return true;
 }
 
-static inline __attribute__((always_inline)) enum packet_verdict
-decode(const struct decode_conf *conf, struct packet *p)
-{
-	if (likely(decode_fast(conf, p)))
-		return PACKET_OK;
-	return packet_decode_general(conf, p);
-}
-
 enum packet_verdict
 packet_decode(const struct decode_conf *conf, struct packet *p)
 {
-	return decode(conf, p);
+	return packet_decode_fast(conf, p) ? PACKET_OK : packet_decode_general(conf, p);
 }
 
+/* Those for which decode_fastest() is not enough. */
+static __attribute__((noinline)) void
+decode_others(const struct decode_conf *conf, const struct hash_secret *secret, struct packet *packet, uint64_t others)
+{
+	for (; others != 0; others &= others - 1) {
+		struct packet *p = &packet[__builtin_ctzll(others)];
+
+		if (decode_fast_rest(conf, p) || packet_decode_general(conf, p) == PACKET_OK)
+			p->hash = flow_key_mix(&p->key, secret);
+	}
+}
+
+_Static_assert(BURST_MAX <= 64, "a bit for each packet");
+
+/* Others wait, so that the loop has its constants in registers, which no call takes from it. */
 void
 decode_part(const struct decode_conf *conf, const struct hash_secret *secret, struct burst *b, unsigned first,
 	    unsigned end)
 {
+	uint64_t others = 0;
+
 	if (first == 0)
 		for (unsigned i = 0; i < b->n && i < PREFETCH_PACKETS; i++)
 			rte_prefetch0(b->packet[i].data);
 	for (unsigned i = first; i < end; i++) {
+		struct packet *p = &b->packet[i];
+
 		if (i + PREFETCH_PACKETS < b->n)
-			rte_prefetch0(b->packet[i + PREFETCH_PACKETS].data);
-		decode(conf, &b->packet[i]);
+			rte_prefetch0(p[PREFETCH_PACKETS].data);
+		if (likely(decode_fastest(conf, p)))
+			p->hash = flow_key_mix(&p->key, secret);
+		else
+			others |= UINT64_C(1) << i;
 	}
-	/* A pass of its own: the key was stored in pieces that are smaller than the hash's loads, which would wait. */
-	for (unsigned i = first; i < end; i++)
-		if (likely(b->packet[i].verdict == PACKET_OK))
-			b->packet[i].hash = flow_key_mix(&b->packet[i].key, secret);
+	decode_others(conf, secret, b->packet, others);
 }
 
 void

@@ -7,7 +7,9 @@
 
 #include "decode_priv.h"
 
-#ifdef __SSE2__
+#ifdef __SSE4_1__
+#include <smmintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -46,9 +48,9 @@ key_set_address(uint8_t out[16], uint64_t high, uint64_t low)
 
 /* What all keys of a packet have after the ports; tracking bytes are the number's, highest first. */
 static inline uint64_t
-key_tail(uint32_t tracking, uint8_t protocol)
+key_tail(uint32_t tracking, uint64_t protocol)
 {
-	return (uint64_t)protocol << 56 | (uint64_t)(tracking & 0xff) << 48 | (uint64_t)(tracking >> 8 & 0xff) << 40 |
+	return protocol << 56 | (uint64_t)(tracking & 0xff) << 48 | (uint64_t)(tracking >> 8 & 0xff) << 40 |
 	       (uint64_t)(tracking >> 16 & 0xff) << 32;
 }
 
@@ -121,6 +123,40 @@ key_set_ipv4(struct flow_key *key, uint32_t source, uint32_t destination, uint16
 	key_set_address(key->address[1], 0, ipv4_mapped((uint32_t)(second >> 16)));
 	key_set_tail(key, (uint16_t)first, (uint16_t)second, tail);
 	return reversed;
+}
+
+/* The same for a header without options, where 'ends' has both addresses, both ports, and four bytes more: what lies
+ * side by side is shuffled into its places. */
+static inline bool
+key_set_plain_ipv4(struct flow_key *key, const uint8_t ends[16], uint64_t tail)
+{
+#ifdef __SSE4_1__
+	static const int8_t from[2][3][16] = {
+		{{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 2, 3},
+		 {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 4, 5, 6, 7},
+		 {9, 8, 11, 10, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}},
+		{{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 4, 5, 6, 7},
+		 {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 2, 3},
+		 {11, 10, 9, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}},
+	};
+	static const int8_t order[16] = {9, 8, 3, 2, 1, 0, -1, -1, 11, 10, 7, 6, 5, 4, -1, -1};
+	const __m128i mapped = _mm_set_epi64x((int64_t)__builtin_bswap64(ipv4_mapped(0)), 0);
+	const __m128i bytes = _mm_loadu_si128((const void *)ends);
+	const __m128i numbers = _mm_shuffle_epi8(bytes, _mm_loadu_si128((const void *)order));
+	bool reversed = _mm_cvtsi128_si64(numbers) > _mm_extract_epi64(numbers, 1);
+	const __m128i *places = (const void *)from[reversed];
+
+	_mm_storeu_si128((void *)key->address[0],
+			 _mm_or_si128(_mm_shuffle_epi8(bytes, _mm_loadu_si128(&places[0])), mapped));
+	_mm_storeu_si128((void *)key->address[1],
+			 _mm_or_si128(_mm_shuffle_epi8(bytes, _mm_loadu_si128(&places[1])), mapped));
+	_mm_storel_epi64((void *)key->port, _mm_or_si128(_mm_shuffle_epi8(bytes, _mm_loadu_si128(&places[2])),
+							 _mm_cvtsi64_si128((int64_t)tail)));
+	return reversed;
+#else
+	return key_set_ipv4(key, read_be32(&ends[0]), read_be32(&ends[4]), read_be16(&ends[8]), read_be16(&ends[10]),
+			    tail);
+#endif
 }
 
 #endif

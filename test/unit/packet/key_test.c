@@ -1,3 +1,4 @@
+#include "key_priv.h"
 #include "packet/frames.h"
 
 /* A small generator of its own: the same keys in every run. */
@@ -85,4 +86,35 @@ TEST(a_key_without_an_ip_header_has_ports_only)
 	EXPECT(memcmp(p.key.address, zeros, sizeof(zeros)) == 0);
 	EXPECT_EQ(p.key.port[0], 77);
 	decode_conf_destroy(conf);
+}
+
+/* Few values, so that addresses and ports are often equal. */
+static uint8_t
+some_byte(void)
+{
+	static const uint8_t bytes[] = {0, 1, 0x7f, 0x80, 0xff};
+
+	return bytes[(unsigned)random() % sizeof(bytes)];
+}
+
+TEST(a_key_is_the_same_shuffled_from_the_header_as_put_together_from_its_numbers)
+{
+	srandom(1);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct flow_key shuffled, composed;
+		uint8_t ends[16];
+		uint64_t tail = key_tail((uint32_t)random() & 0xffffff, (uint8_t)random());
+		bool reversed;
+
+		for (unsigned k = 0; k < sizeof(ends); k++)
+			ends[k] = some_byte();
+		if (i % 3 == 0)
+			memcpy(&ends[4], &ends[0], 4);
+		if (i % 6 == 0)
+			memcpy(&ends[10], &ends[8], 2);
+		reversed = key_set_ipv4(&composed, read_be32(&ends[0]), read_be32(&ends[4]), read_be16(&ends[8]),
+					read_be16(&ends[10]), tail);
+		EXPECT_EQ(key_set_plain_ipv4(&shuffled, ends, tail), reversed);
+		EXPECT(flow_key_equal(&shuffled, &composed));
+	}
 }
