@@ -63,13 +63,6 @@ writer_page_store_choose(void)
 		return store_avx2;
 	return store_sse2;
 }
-
-/* Non-temporal stores are not ordered by the ring's release. */
-void
-writer_page_fence(void)
-{
-	_mm_sfence();
-}
 #else
 static void
 store_portable(void *to, const void *from)
@@ -81,10 +74,5 @@ writer_page_store
 writer_page_store_choose(void)
 {
 	return store_portable;
-}
-
-void
-writer_page_fence(void)
-{
 }
 #endif

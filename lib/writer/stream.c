@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_atomic.h>
 #include <rte_malloc.h>
 
 #include "clock.h"
@@ -100,7 +101,7 @@ hand_over(struct writer_stream *s, enum writer_request request, struct writer_fi
 {
 	struct writer_handover h = {.request = request, .file = f, .block = b != NULL ? b->mbuf : NULL};
 
-	writer_page_fence();
+	rte_wmb(); /* pages of the block */
 	rte_ring_enqueue_elem(s->lane->full, &h, sizeof(h));
 }
 

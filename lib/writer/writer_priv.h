@@ -188,9 +188,9 @@ struct file_event *writer_event_created(const struct writer *, const char *name,
 struct writer_input *writer_input_get(struct writer *, const struct packet *, uint32_t *number, bool *waiting);
 void writer_inputs_destroy(struct writer *);
 
-/* page.c: copies WRITER_PAGE_BYTES past the caches, as the CPU does best. 'to' is aligned to 64 bytes. */
+/* page.c: copies WRITER_PAGE_BYTES past the caches, as the CPU does best. 'to' is aligned to 64 bytes. rte_wmb() before
+ * others may see it: a ring's release does not order such stores. */
 typedef void (*writer_page_store)(void *to, const void *from);
 writer_page_store writer_page_store_choose(void);
-void writer_page_fence(void); /* before a block that was filled so is handed over */
 
 #endif

@@ -1,3 +1,5 @@
+#include <rte_atomic.h>
+
 #include "test.h"
 #include "writer_fixture.h"
 
@@ -14,7 +16,7 @@ TEST(a_page_is_stored_whole_and_nothing_beyond_it)
 		memset(to, 0xee, sizeof(to));
 		fixture_bytes(offset + 1, from + offset, WRITER_PAGE_BYTES);
 		store(to + WRITER_PAGE_BYTES, from + offset);
-		writer_page_fence();
+		rte_wmb();
 		EXPECT(memcmp(to + WRITER_PAGE_BYTES, from + offset, WRITER_PAGE_BYTES) == 0);
 		EXPECT(to[WRITER_PAGE_BYTES - 1] == 0xee && to[2 * WRITER_PAGE_BYTES] == 0xee);
 	}
