@@ -39,7 +39,7 @@ eal_memory(const struct sensor *s)
 	unsigned workers = worker_count(s, lcores);
 
 	return sensor_ports_memory(s, lcores, workers) + writer_memory_bytes(&s->writer_conf, workers) +
-	       (options_is_replay(s->options) ? replay_memory_bytes() : 0) + (16u << 20);
+	       (options_is_replay(s->options) ? replay_memory_bytes(lcores > 1) : 0) + (16u << 20);
 }
 
 static enum exit_code
@@ -186,6 +186,7 @@ start_replay(struct sensor *s)
 		.ignore_errors = s->options->ignore_errors,
 		.ring_size = s->app.receive_ring,
 		.in_place = !POISON_ENABLED,
+		.apart = s->plan.n_lcores > 1,
 		.socket = (int)rte_socket_id(),
 	};
 	char why[512];

@@ -50,6 +50,7 @@ struct replay_params {
 	uint64_t ring_size;			/* slots of each receive ring; a power of two */
 	bool in_place; /* packets stay in the buffers their file was read into; not where each has to be alone in its
 			* mbuf, to be poisoned around (the sanitize build) */
+	bool apart;    /* a worker has another lcore than the replay: decides how far it may lag behind */
 	int socket;
 };
 
@@ -60,7 +61,7 @@ struct replay *replay_create(const struct replay_params *, char *why, size_t why
 void replay_destroy(struct replay *);
 
 /* Of EAL's memory, with in_place. */
-size_t replay_memory_bytes(void);
+size_t replay_memory_bytes(bool apart);
 
 uint16_t replay_port(const struct replay *);
 struct counters *replay_counters(struct replay *);

@@ -106,7 +106,7 @@ create_port(struct replay *r, char *why, size_t why_size)
 static int
 create_views(struct replay *r, char *why, size_t why_size)
 {
-	int rc = views_init(&r->views, r->port_name, r->params.socket);
+	int rc = views_init(&r->views, r->params.apart, r->port_name, r->params.socket);
 
 	if (rc != 0)
 		snprintf(why, why_size, "no memory for the buffers files are read into: %s", rte_strerror(-rc));

@@ -27,16 +27,19 @@ struct stage {
 	bool is_packet[STAGE_MAX];
 };
 
-/* replay_views.c: packets that stay in the buffers their file was read into. The sizes are a first choice: other ones
- * were not measured. */
+/* replay_views.c: packets that stay in the buffers their file was read into. */
 enum {
-	VIEW_BUFFERS = 8,
-	VIEW_BUFFER_BYTES = 256 << 10,
+	VIEW_BUFFERS_MAX = 8,
 	VIEW_READ_BYTES =
 		128 << 10, /* one pread(2): meant to be in the nearer cache still when its packets are found */
 	VIEW_GROUP = 32,
-	VIEW_GROUPS = 64,
-	VIEW_MBUFS = VIEW_GROUP * VIEW_GROUPS,
+	VIEW_GROUPS_MAX = 128,
+	VIEW_MBUFS_MAX = VIEW_GROUP * VIEW_GROUPS_MAX,
+};
+
+struct views_size {
+	unsigned buffers, buffer_bytes;
+	unsigned groups; /* a power of two */
 };
 
 /* Written by whoever frees. */
@@ -44,26 +47,27 @@ struct views_shared {
 	bool ready;
 	struct {
 		_Atomic uint32_t outside; /* mbufs of the group that were not freed yet, or not given out */
-	} __rte_cache_aligned group[VIEW_GROUPS];
+	} __rte_cache_aligned group[VIEW_GROUPS_MAX];
 };
 
 struct views {
 	struct views_shared *shared;
+	struct views_size size;
 	uint64_t oldest, current; /* groups: the first that is not back, and the one that is given out from */
 	unsigned used;		  /* mbufs of it */
 	unsigned reading;	  /* buffer */
 	struct {
-		uint8_t *address; /* CAPTURE_CARRY_BYTES and VIEW_BUFFER_BYTES */
+		uint8_t *address; /* CAPTURE_CARRY_BYTES and size.buffer_bytes */
 		uint64_t end;	  /* its packets are in groups before this one */
-	} buffer[VIEW_BUFFERS];
-	struct rte_mbuf *mbuf[VIEW_MBUFS];
+	} buffer[VIEW_BUFFERS_MAX];
+	struct rte_mbuf *mbuf[VIEW_MBUFS_MAX];
 	struct rte_mempool *pool;
 	uint8_t pool_number;
 	struct capture_buffers source;
 };
 
 /* 0 or a negative errno; views_fini() in either case. */
-int views_init(struct views *, const char *name, int socket);
+int views_init(struct views *, bool apart, const char *name, int socket);
 void views_fini(struct views *);
 bool views_can_open(struct views *); /* a file: its header may be longer than one buffer */
 bool views_make_room(struct views *);

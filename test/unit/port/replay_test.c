@@ -14,7 +14,7 @@
 #include "port_packet.h"
 #include "replay.h"
 
-enum { EVENTS_MAX = 8192, QUEUES_MAX = 4, FILES_MAX = 8 };
+enum { EVENTS_MAX = 16384, QUEUES_MAX = 4, FILES_MAX = 8 };
 
 struct event {
 	uint8_t kind;
@@ -44,7 +44,7 @@ static struct build b;
 static struct rig rig;
 
 static void
-begin(void)
+begin_with(unsigned mbufs)
 {
 	struct conf_params conf_params = {.node = "test"};
 
@@ -52,11 +52,17 @@ begin(void)
 	rig = (struct rig){0};
 	rig.conf = conf_load(&conf_params, stderr);
 	rig.decode = decode_conf_create(rig.conf);
-	rig.pool = port_pool_create("replay test", 2047, 1, 0);
+	rig.pool = port_pool_create("replay test", mbufs, 1, 0);
 	rig.params = (struct replay_params){
 		.files = &rig.files, .n_workers = 1, .pool = rig.pool, .decode = rig.decode, .ring_size = 256};
 	b = (struct build){0};
 	put_pcap_header(&b, 0xa1b23c4d, LINK_ETHERNET);
+}
+
+static void
+begin(void)
+{
+	begin_with(2047);
 }
 
 /* The file built so far becomes the next input. */
@@ -660,15 +666,17 @@ check_bytes_in_order(unsigned n)
 	EXPECT_EQ(next, n);
 }
 
-/* Twice what the buffers hold, so that each is used again; with these sizes records are cut at every place. */
-TEST(packets_in_place_keep_their_bytes_across_buffers)
+/* With these sizes records are cut at every place. */
+static void
+check_across_buffers(bool apart, unsigned n_files)
 {
 	static const uint32_t size[] = {0, 1, 60, 1500, 1499, 9000, 65535, 64, 333};
 	unsigned n = 0;
 
 	begin();
 	rig.params.in_place = true;
-	for (unsigned files = 0; files < 3; files++) {
+	rig.params.apart = apart;
+	for (unsigned files = 0; files < n_files; files++) {
 		for (unsigned i = 0; i < 180; i++, n++)
 			put_pcap_record(&b, n, 0, size[i % RTE_DIM(size)], 65535, n);
 		add_file(b.n);
@@ -678,6 +686,13 @@ TEST(packets_in_place_keep_their_bytes_across_buffers)
 	check_bytes_in_order(n);
 	EXPECT_EQ(ledger_check(stderr), 0);
 	end();
+}
+
+/* Twice and more what the buffers hold, 512 KB and 4 MB, so that each is used again. */
+TEST(packets_in_place_keep_their_bytes_across_buffers)
+{
+	check_across_buffers(false, 3);
+	check_across_buffers(true, 6);
 }
 
 TEST(packets_in_place_are_as_many_as_fit_and_come_back_to_several_workers)
@@ -701,22 +716,33 @@ TEST(packets_in_place_are_as_many_as_fit_and_come_back_to_several_workers)
 	end();
 }
 
-TEST(small_packets_in_place_wait_for_mbufs)
+/* Each packet has its own second, so as many markers wait. */
+static void
+check_small_packets(bool apart, unsigned n_mbufs)
 {
-	begin();
+	unsigned n = 2 * n_mbufs;
+
+	begin_with(2 * n_mbufs - 1);
 	rig.params.in_place = true;
-	rig.params.ring_size = 4096;
-	put_many(4000, 20);
+	rig.params.apart = apart;
+	rig.params.ring_size = 2 * n_mbufs;
+	put_many(n, 20);
 	add_file(b.n);
 	REQUIRE(start());
 	for (unsigned i = 0; i < 1000; i++)
 		replay_poll(rig.replay);
 	EXPECT(total("replay.stalled") > 0);
-	EXPECT(total("replay.delivered") >= 2000 && total("replay.delivered") < 4000);
+	EXPECT_EQ(total("replay.delivered"), n_mbufs);
 	run();
-	check_bytes_in_order(4000);
+	check_bytes_in_order(n);
 	EXPECT_EQ(ledger_check(stderr), 0);
 	end();
+}
+
+TEST(small_packets_in_place_wait_for_mbufs)
+{
+	check_small_packets(false, 1024);
+	check_small_packets(true, 4096);
 }
 
 /* What is held stays as it is, and holds the file; nothing is lost. Freed one by one, in another order. */
