@@ -17,7 +17,7 @@ COUNTER(processed_bytes, "worker.processed_bytes", "their captured bytes", LEDGE
 COUNTER_LOSS(oversized, "worker.oversized", "packets longer than 65,535 bytes", LEDGER_PACKETS);
 COUNTER_LOSS(no_session, "worker.no_session", "packets for which no session could be had", LEDGER_PACKETS);
 
-enum { DEDUP_PART = 8 };
+enum { DECODE_PART = 8 };
 
 void
 worker_count_received(struct worker *w, unsigned n, uint64_t bytes)
@@ -62,42 +62,34 @@ take_run(struct worker *w)
 	return taken;
 }
 
-/* A CPU has room for some 20 lines on their way: asked for all at once those of a burst would wait for each other. So a
- * few packets are decoded while the lines of those before them come. */
-static inline void
-decode_and_prefetch(struct worker *w)
-{
-	struct burst *b = w->burst;
-
-	dedup_grow(w->dedup);
-	for (unsigned first = 0, end; first < b->n; first = end) {
-		end = RTE_MIN(first + DEDUP_PART, b->n);
-		decode_part(w->params.decode, w->params.secret, b, first, end);
-		session_prefetch_buckets(w->sessions, &b->packet[first], end - first);
-		dedup_prefetch_burst(w->dedup, &b->packet[first], end - first);
-	}
-}
-
 static inline bool
 may_be_others(const struct worker *w)
 {
 	return w->places && !w->placed && !w->settled;
 }
 
-/* What belongs to others leaves before anything is asked for. */
+/* A CPU has room for some 20 lines on their way: asked for all at once those of a burst would wait for each other. So a
+ * few packets are decoded while the lines of those before them come. What belongs to others leaves before anything is
+ * asked for. */
 static inline void
-decode_and_place(struct worker *w)
+decode_and_prefetch(struct worker *w)
 {
 	struct burst *b = w->burst;
+	bool others = may_be_others(w);
 
-	decode_burst(w->params.decode, w->params.secret, b);
-	if (unlikely(may_be_others(w)))
-		worker_place_run(w);
-	session_prefetch_buckets(w->sessions, b->packet, b->n);
-	if (w->dedup == NULL)
-		return;
-	dedup_grow(w->dedup);
-	dedup_prefetch_burst(w->dedup, b->packet, b->n);
+	if (unlikely(others))
+		worker_place_clock(w);
+	if (likely(w->dedup != NULL))
+		dedup_grow(w->dedup);
+	for (unsigned first = 0, end; first < b->n; first = end) {
+		end = RTE_MIN(first + DECODE_PART, b->n);
+		decode_part(w->params.decode, w->params.secret, b, first, end);
+		if (unlikely(others))
+			worker_place_part(w, first, end);
+		session_prefetch_buckets(w->sessions, &b->packet[first], end - first);
+		if (likely(w->dedup != NULL))
+			dedup_prefetch_burst(w->dedup, &b->packet[first], end - first);
+	}
 }
 
 static void
@@ -108,10 +100,7 @@ begin_run(struct worker *w, uint64_t *since)
 	w->run_mbufs = take_run(w);
 	w->next_packet = 0;
 	w->looked_up = false;
-	if (likely(w->dedup != NULL && !may_be_others(w)))
-		decode_and_prefetch(w);
-	else
-		decode_and_place(w);
+	decode_and_prefetch(w);
 	stage_end(w, STAGE_DECODE, since);
 	session_prefetch_burst(w->sessions, b->packet, b->n);
 	parsing_prefetch(w->slot, session_prefetch_parsed(w->sessions, b->packet, b->n, w->slot));

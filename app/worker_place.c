@@ -1,6 +1,8 @@
 /* Whose a packet is.
  *
- * Live, most packets of others are told by a glance at their headers and leave as soon as a burst was received.
+ * Live, most packets of others are told by a glance at their headers and leave as soon as a burst was received. Not
+ * those of a NIC that places flows by RSS: there are next to none then, and the glance would be for nothing (two
+ * workers to whom nothing has to be passed on: 76 ns a packet by the clock with it, 67 without).
  *
  * Where a glance does not tell, a run is decoded first, and then each packet is ours or another worker's, by the hash
  * of its flow: the innermost one, so tunnels need no more. Those of others leave when their turn comes, so that for one
@@ -67,7 +69,7 @@ worker_place_burst(struct worker *w, const struct port *port)
 	unsigned owner = 0, n_kept = 0, i = 0;
 	uint64_t bytes = 0;
 
-	if (port->link_type != LINK_ETHERNET || w->params.filter != NULL)
+	if (port->spread == PORT_BY_RSS || port->link_type != LINK_ETHERNET || w->params.filter != NULL)
 		return;
 	for (; i < w->n_held && glance(w, w->held.meta[i], &owner); i++) {
 		if (i + FRAMES_AHEAD < w->n_held)
@@ -158,11 +160,16 @@ place(struct worker *w, unsigned packet)
 }
 
 void
-worker_place_run(struct worker *w)
+worker_place_clock(struct worker *w)
 {
 	if (w->params.packet_clock && w->handoff != NULL)
 		tell_clock(w);
-	for (unsigned i = 0; i < w->burst->n; i++)
+}
+
+void
+worker_place_part(struct worker *w, unsigned first, unsigned end)
+{
+	for (unsigned i = first; i < end; i++)
 		place(w, i);
 }
 

@@ -126,8 +126,11 @@ bool worker_receive_is_over(struct worker *);
 /* worker_place.c. A burst that was just received: packets that are plainly others' leave. */
 void worker_place_burst(struct worker *, const struct port *);
 
-/* A run that was just received and decoded: tells peers the clock, and finds the packets that are others'. */
-void worker_place_run(struct worker *);
+/* A run that was just received: tells peers the clock. */
+void worker_place_clock(struct worker *);
+
+/* Packets of it that were just decoded: finds those that are others'. */
+void worker_place_part(struct worker *, unsigned first, unsigned end);
 
 /* One packet that is not simply ours: it leaves for its owner or for the merge, or is one of the verdicts. True: go on
  * with it here. */

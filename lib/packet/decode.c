@@ -431,12 +431,6 @@ decode_part(const struct decode_conf *conf, const struct hash_secret *secret, st
 }
 
 void
-decode_burst(const struct decode_conf *conf, const struct hash_secret *secret, struct burst *b)
-{
-	decode_part(conf, secret, b, 0, b->n);
-}
-
-void
 packet_count_verdict(struct counters *counters, const struct packet *p)
 {
 	switch ((enum packet_verdict)p->verdict) {

@@ -63,9 +63,8 @@ const char *packet_tunnel_name(unsigned bit);
 /* Ledger: one count per packet that is neither PACKET_OK nor PACKET_FRAGMENT, by name. */
 void packet_count_verdict(struct counters *, const struct packet *);
 
-/* Fills tables, ids and hash of every packet of the burst: decode, then the table's hash for those with a key. */
-void decode_burst(const struct decode_conf *, const struct hash_secret *, struct burst *);
-/* Its packets from 'first' on, before 'end': for a caller that has cache misses of its own to put between. In order. */
+/* Fills tables, ids and hash of the burst's packets from 'first' on, before 'end': decode, then the table's hash for
+ * those with a key. In order; in parts, a caller has cache misses of its own to put between. */
 void decode_part(const struct decode_conf *, const struct hash_secret *, struct burst *, unsigned first, unsigned end);
 
 #endif

@@ -99,7 +99,7 @@ round_ns(struct bench *b, bool dedup)
 	for (unsigned i = 0; i < b->n; i += BURST_MAX) {
 		burst.n = b->n - i < BURST_MAX ? b->n - i : BURST_MAX;
 		memcpy(burst.packet, &b->packet[i], burst.n * sizeof(burst.packet[0]));
-		decode_burst(b->decode, &b->secret, &burst);
+		decode_part(b->decode, &b->secret, &burst, 0, burst.n);
 		if (!dedup)
 			continue;
 		dedup_grow(b->dedup);

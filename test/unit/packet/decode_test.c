@@ -27,7 +27,7 @@ TEST(a_burst_is_decoded_and_hashed)
 		b.packet[b.n].captured_bytes = b.packet[b.n].wire_bytes = (uint32_t)f->size;
 		b.packet[b.n].link_type = LINK_ETHERNET;
 	}
-	decode_burst(conf, &secret, &b);
+	decode_part(conf, &secret, &b, 0, b.n);
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		const struct packet *p = &b.packet[i];
 
@@ -35,7 +35,7 @@ TEST(a_burst_is_decoded_and_hashed)
 		EXPECT_EQ(p->hash, i % 3 == 0 ? 0 : flow_key_hash(&p->key, &secret));
 	}
 	b.n = 0;
-	decode_burst(conf, &secret, &b);
+	decode_part(conf, &secret, &b, 0, b.n);
 	decode_conf_destroy(conf);
 }
 
