@@ -221,8 +221,8 @@ views_init(struct views *v, bool apart, const char *name, int socket)
 		if (v->buffer[i].address == NULL)
 			return -ENOMEM;
 	}
-	v->pool = rte_pktmbuf_pool_create_by_ops(name, v->size.groups * VIEW_GROUP, 0, sizeof(struct packet_meta), 0, socket,
-						 views_ops.name);
+	v->pool = rte_pktmbuf_pool_create_by_ops(name, v->size.groups * VIEW_GROUP, 0, sizeof(struct packet_meta), 0,
+						 socket, views_ops.name);
 	if (v->pool == NULL)
 		return -rte_errno;
 	v->shared = v->pool->pool_data;
