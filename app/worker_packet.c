@@ -161,6 +161,9 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	if (likely(p->store) && !writer_append(w->stream, p, session_file(p->session)))
 		return false;
 	w->looked_up = false;
+	/* They come from a cache that cores share, or from memory, while this packet is parsed. */
+	if (likely(w->next_packet + 1 < w->burst->n))
+		writer_prefetch(w->stream, p + 1);
 	stage_end(w, STAGE_STORE, since);
 	has_payload = session_process(w->sessions, p);
 	COUNTER_ADD(&w->counters, processed, 1);

@@ -18,6 +18,7 @@
 
 #include <rte_atomic.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 #include "clock.h"
 #include "copy.h"
@@ -34,6 +35,7 @@ COUNTER_LOSS(no_file, "writer.not_stored_error", "packets not stored: no pcap fi
 COUNTER_LOSS(no_name, "writer.not_stored_no_name", "packets not stored: their input has no name", LEDGER_NONE);
 
 enum { CHECK_INTERVAL_MS = 500, PARTIAL_AGE_S = 10, RETRY_S = 5 };
+enum { PREFETCH_BYTES_MAX = 1536 }; /* of longer packets; the CPU has seen by then where it goes */
 
 enum refusal { REFUSED_BLOCK, REFUSED_NUMBER, REFUSED_ERROR };
 
@@ -622,6 +624,17 @@ writer_append(struct writer_stream *s, struct packet *p, uint32_t session_file)
 	if (s->method == WRITER_INPLACE)
 		return append_inplace(s, p, session_file);
 	return append_null(s, p);
+}
+
+void
+writer_prefetch(const struct writer_stream *s, const struct packet *p)
+{
+	uint32_t end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_BYTES_MAX);
+
+	if (unlikely(s->method != WRITER_SIMPLE))
+		return;
+	for (uint32_t at = 2 * RTE_CACHE_LINE_SIZE; at < end; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p->data + at);
 }
 
 /* Blocks at hand, up to what can ever be: with one in the current file the rest of the worker's own come back. */

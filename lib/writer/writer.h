@@ -134,6 +134,10 @@ unsigned writer_stream_used_percent(const struct writer_stream *);
  * interval, 0: none. It makes sessions_started and sessions_present of the files document. */
 bool writer_append(struct writer_stream *, struct packet *, uint32_t session_file) __attribute__((warn_unused_result));
 
+/* Asks for the bytes of a packet that is appended soon, where appending copies them: but for its first two lines, which
+ * are there since it was decoded. */
+void writer_prefetch(const struct writer_stream *, const struct packet *);
+
 /* Hands over partial blocks older than 10 s, and is the clock for retries after a write error (now: monotonic clock);
  * cheap, called once a poll or a few times a second. */
 void writer_stream_tick(struct writer_stream *, uint64_t now_ns);
