@@ -1,4 +1,5 @@
 """scripts/bench --workers: two workers on two CPUs against one, and what a hand-off costs (test/bench/workers_bench.c).
+scripts/bench --against FOLDER: one worker of this build and of that one, by turns.
 
 Two processes, one with one worker and one with two, run all the time; while one does a pass over the trace, the other stands still (SIGSTOP). So
 passes that are compared follow each other within a second, in memory that both have touched long before, and what else the machine
@@ -25,6 +26,10 @@ NEAR_NS = 60  # cores that share a cache
 ROUNDS_MIN = 10
 LOST_MAX = 1 / 4
 SPREAD_MAX_NS = 50  # between the quartiles: a machine that others use says nothing, and least of all "ok"
+AGAINST_PACKETS = 5000  # with all they need they stay in a second-level cache
+AGAINST_SECONDS = 30
+AGAINST_WARM_PASSES = 20
+PERCENTILES = (5, 25, 50)
 EAL = ["--in-memory", "--no-pci", "--no-telemetry", "-m", "320", "--vdev", "net_ring0", "--vdev", "net_ring1"]
 SETTINGS = ["-q", "-o", "pcapWriteMethod=null", "-o", "sinks=", "-o", "bodyDigests=off", "-o",
             "overloadShedding=false", "-o", "enablePacketDedup=false", "-o", "handoffRing=8192", "-o", "idle=pause", "--nospi"]
@@ -33,12 +38,14 @@ SETTINGS = ["-q", "-o", "pcapWriteMethod=null", "-o", "sinks=", "-o", "bodyDiges
 class Sensor:
     """A whole sensor that does passes on demand, and stands still between them."""
 
-    def __init__(self, trace, workers, cpus):
-        program = os.path.join(harness.ROOT, "build", "test", "workers_bench")
-        command = [program, str(PACKETS), trace, *EAL, "--lcores", f"0@{cpus[0]},1@{cpus[1]}", "--", *SETTINGS, "-o", f"workers={workers}"]
+    def __init__(self, trace, workers, cpus, build="build", packets=PACKETS, settings=()):
+        program = os.path.join(harness.ROOT, build, "test", "workers_bench")
+        command = [program, str(packets), trace, *EAL, "--lcores", f"0@{cpus[0]},1@{cpus[1]}", "--", *SETTINGS, "-o", f"workers={workers}", *settings]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(WARM_PASSES):
-            self.measure("right")
+
+    def warm(self, mode, passes):
+        for _ in range(passes):
+            self.measure(mode)
 
     def measure(self, mode):
         """Nanoseconds a packet, by the clock and that lcores were busy; None: something was lost."""
@@ -90,17 +97,50 @@ def judge(rounds, label, allowed_ns):
     return sum(not (fine and told) for _, fine in rows)
 
 
+def build_in(folder):
+    subprocess.run(["ninja", "-C", os.path.join(harness.ROOT, folder), "test/workers_bench"], check=True, stdout=subprocess.DEVNULL)
+
+
+def against(trace, folder):
+    """What a change brings, to a nanosecond: passes of few packets, of sessions that are new each time, by turns in this build
+    and in another one. The machine's noise hits both, and the lower percentiles of thousands of passes have little of it."""
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    folders = ["build", os.path.abspath(folder)]
+    sensors = []
+    try:
+        for build in folders:
+            build_in(build)
+            sensors.append(Sensor(trace, 1, cpus, build, AGAINST_PACKETS, ["-o", "enablePacketDedup=true"]))
+            sensors[-1].warm("new", AGAINST_WARM_PASSES)
+        passes = [[] for _ in sensors]
+        end = time.monotonic() + AGAINST_SECONDS
+        while time.monotonic() < end:
+            for sensor, results in zip(sensors, passes):
+                result = sensor.measure("new")
+                if result is not None:
+                    results.append(result[1])
+    finally:
+        for sensor in sensors:
+            sensor.end()
+    for name, results in zip(folders, passes):
+        cuts = statistics.quantiles(results, n=100)
+        print(f"{min(results):7.1f} ns a packet at least, percentiles "
+              + ", ".join(f"{p}: {cuts[p - 1]:.1f}" for p in PERCENTILES) + f" of {len(results)} passes: {name}")
+    return 0
+
+
 def run(trace, runs, latency_of):
     """'latency_of(cpus)': core to core, now, in nanoseconds. Prints; returns the exit status."""
     cpus = sorted(os.sched_getaffinity(0))[:2]
     if len(cpus) < 2:
         print("workers: needs two CPUs")
         return 0
-    subprocess.run(["ninja", "-C", os.path.join(harness.ROOT, "build"), "test/workers_bench"], check=True, stdout=subprocess.DEVNULL)
+    build_in("build")
     sensors, rounds, lost, missed = [], [], 0, 0
     try:
         for workers in (1, 2):
             sensors.append(Sensor(trace, workers, cpus))
+            sensors[-1].warm("right", WARM_PASSES)
         after = latency_of(cpus)
         end = time.monotonic() + runs * SECONDS_A_RUN
         while time.monotonic() < end:

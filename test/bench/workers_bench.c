@@ -7,8 +7,9 @@
  * the worker polls: an mbuf from the pool whose data pointer is set, no copy.
  *
  * A line on standard input is a pass over the first PACKETS packets, all workers together: 'right', where each worker
- * gets the packets of the flows that it owns, or 'other', those of the next worker's, so each is handed off. The answer
- * is a line of JSON. Passes follow each other in one process, whose memory has all been touched by the first of them,
+ * gets the packets of the flows that it owns, or 'other', those of the next worker's, so each is handed off. With one
+ * worker also 'new', as 'right', but clients (of IPv4, in 10/8, as make_flows has them) have other addresses with each
+ * pass: sessions are new ones, and no packet is a copy of one in the pass before. The answer is a line of JSON. Passes follow each other in one process, whose memory has all been touched by the first of them,
  * so the first one says nothing and those after it can be held against each other. End of input ends it. */
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,6 +33,9 @@
 enum {
 	FEED_BURST = 64,
 	FEED_AHEAD = 8,
+	SOURCE_ADDRESS = 26,
+	DESTINATION_ADDRESS = 30,
+	CLIENT_NETWORK = 10,
 	UNDER_WAY_MAX = 2048,
 	TURNS_A_LOOK = 16,
 	POOL_MBUFS = 16383,
@@ -74,6 +78,7 @@ static unsigned n_all;
 static struct {
 	_Atomic unsigned pass;
 	unsigned shift;
+	bool renews; /* clients */
 } order __rte_cache_aligned;
 
 static void
@@ -152,6 +157,15 @@ read_trace(const char *path, unsigned max)
 }
 
 static void
+renew_client(uint8_t *frame, unsigned pass)
+{
+	unsigned address = frame[SOURCE_ADDRESS] == CLIENT_NETWORK ? SOURCE_ADDRESS : DESTINATION_ADDRESS;
+
+	frame[address + 1] = (uint8_t)(pass >> 8);
+	frame[address + 2] = (uint8_t)pass;
+}
+
+static void
 fill(struct feeder *f, unsigned n)
 {
 	struct rte_mbuf *m[FEED_BURST];
@@ -164,6 +178,8 @@ fill(struct feeder *f, unsigned n)
 		/* It comes back from whoever freed it. A NIC's driver asks for it, or writes many at once. */
 		if (i + FEED_AHEAD < n)
 			rte_prefetch0_write(m[i + FEED_AHEAD]);
+		if (order.renews)
+			renew_client(frame->data, f->pass);
 		m[i]->buf_addr = frame->data;
 		m[i]->buf_len = (uint16_t)frame->bytes;
 		m[i]->data_off = 0;
@@ -283,13 +299,14 @@ busy_cycles(void)
 
 /* The driver sleeps a little at a time: it shares a CPU with a worker. What that adds is the same for every pass. */
 static bool
-run_pass(unsigned shift)
+run_pass(unsigned shift, bool renews)
 {
 	uint64_t before = total_processed(), lost = ledger_losses(), handed_off = counters_total("worker.handed_off");
 	uint64_t begin_ns = clock_monotonic_ns(), now_ns = begin_ns, busy = busy_cycles();
 	double busy_ns;
 
 	order.shift = shift;
+	order.renews = renews;
 	atomic_fetch_add_explicit(&order.pass, 1, memory_order_release);
 	while (total_processed() < before + n_all && ledger_losses() == lost &&
 	       now_ns < begin_ns + PATIENCE_S * NS_PER_S) {
@@ -314,7 +331,7 @@ drive(void *context)
 	char line[16];
 
 	while (fgets(line, sizeof(line), stdin) != NULL)
-		if (!run_pass(strcmp(line, "other\n") == 0 ? 1 : 0))
+		if (!run_pass(strcmp(line, "other\n") == 0 ? 1 : 0, strcmp(line, "new\n") == 0))
 			break;
 	raise(SIGTERM);
 	return context;
