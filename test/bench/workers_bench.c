@@ -9,8 +9,9 @@
  * A line on standard input is a pass over the first PACKETS packets, all workers together: 'right', where each worker
  * gets the packets of the flows that it owns, or 'other', those of the next worker's, so each is handed off. With one
  * worker also 'new', as 'right', but clients (of IPv4, in 10/8, as make_flows has them) have other addresses with each
- * pass: sessions are new ones, and no packet is a copy of one in the pass before. The answer is a line of JSON. Passes follow each other in one process, whose memory has all been touched by the first of them,
- * so the first one says nothing and those after it can be held against each other. End of input ends it. */
+ * pass: sessions are new ones, and no packet is a copy of one in the pass before. The answer is a line of JSON. Passes
+ * follow each other in one process, whose memory has all been touched by the first of them, so the first one says
+ * nothing and those after it can be held against each other. End of input ends it. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
