@@ -32,8 +32,8 @@
 enum { VIEWS_AHEAD = 4 };
 
 static const struct views_size size_beside = {.buffers = 4, .buffer_bytes = 128 << 10, .groups = 32};
-static const struct views_size size_apart = {.buffers = 8, .buffer_bytes = 512 << 10, .groups = 128};
-_Static_assert(VIEW_BUFFERS_MAX >= 8 && VIEW_GROUPS_MAX >= 128, "the sizes fit");
+static const struct views_size size_apart = {
+	.buffers = VIEW_BUFFERS_MAX, .buffer_bytes = 512 << 10, .groups = VIEW_GROUPS_MAX};
 
 /* --- the mempool's driver --------------------------------------------------------------------------------------- */
 

@@ -97,6 +97,14 @@ def judge(rounds, label, allowed_ns):
     return sum(not (fine and told) for _, fine in rows)
 
 
+def two_cpus():
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    if len(cpus) < 2:
+        print("workers: needs two CPUs")
+        return None
+    return cpus
+
+
 def build_in(folder):
     subprocess.run(["ninja", "-C", os.path.join(harness.ROOT, folder), "test/workers_bench"], check=True, stdout=subprocess.DEVNULL)
 
@@ -104,7 +112,9 @@ def build_in(folder):
 def against(trace, folder):
     """What a change brings, to a nanosecond: passes of few packets, of sessions that are new each time, by turns in this build
     and in another one. The machine's noise hits both, and the lower percentiles of thousands of passes have little of it."""
-    cpus = sorted(os.sched_getaffinity(0))[:2]
+    cpus = two_cpus()
+    if cpus is None:
+        return 0
     folders = ["build", os.path.abspath(folder)]
     sensors = []
     try:
@@ -131,9 +141,8 @@ def against(trace, folder):
 
 def run(trace, runs, latency_of):
     """'latency_of(cpus)': core to core, now, in nanoseconds. Prints; returns the exit status."""
-    cpus = sorted(os.sched_getaffinity(0))[:2]
-    if len(cpus) < 2:
-        print("workers: needs two CPUs")
+    cpus = two_cpus()
+    if cpus is None:
         return 0
     build_in("build")
     sensors, rounds, lost, missed = [], [], 0, 0
