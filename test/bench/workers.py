@@ -8,6 +8,7 @@ the quartiles. On a virtual machine the two CPUs are at times cores that share a
 the other jumps between 30 and 250 ns within seconds. So it is measured in each round, and rounds where it is short are judged apart from the
 others. The cost of a hand-off is what both CPUs spend more on a packet when each of them is handed to the other worker than when none is: busy time,
 as the lcores count it, for what an lcore waits for another one that the host does not run is no work (the time by the clock is printed too).
+Workers whose packets a NIC's RSS has placed do not look for the owner; those of ports without RSS do, as the judged ones here.
 
 Packets are not stored, and not looked at for copies, for each pass is a copy of the one before: live, a writer that does not get the CPU makes workers shed, which is less work. A round that lost something does not count."""
 import json
@@ -20,9 +21,10 @@ import time
 import harness
 
 PACKETS = 1000000
-WARM_PASSES = 2
+KINDS = ("one worker", "two workers", "two workers, all handed off", "two workers behind RSS")
+WARM_PASSES = 40  # one after another: more sessions are alive at once than ever after, so no page is made while rounds are measured
 SECONDS_A_RUN = 8  # ten rounds
-NEAR_NS = 60  # cores that share a cache
+NEAR_NS = 50  # cores of one chiplet: 20 to 45; others, and those of a mesh: 55 and more (PERFORMANCE 0)
 ROUNDS_MIN = 10
 LOST_MAX = 1 / 4
 SPREAD_MAX_NS = 50  # between the quartiles: a machine that others use says nothing, and least of all "ok"
@@ -80,9 +82,11 @@ def quartiles(values):
 
 def judge(rounds, label, allowed_ns):
     """Prints what rounds of one kind say; returns how many figures are missed."""
-    for i, kind in enumerate(("one worker", "two workers", "two workers, all handed off")):
+    for i, kind in enumerate(KINDS):
         ns, low, high = quartiles([r[i][0] for r in rounds])
         print(f"{kind:28} {ns:7.1f} ns a packet, {1e3 / ns:6.2f} Mpps  (quartiles {low:.1f} to {high:.1f})")
+    by_rss, rss_low, rss_high = quartiles([r[0][0] / r[3][0] for r in rounds])
+    print(f"{label}: two workers behind RSS do {by_rss:.2f} times the work of one ({rss_low:.2f} to {rss_high:.2f})")
     scale, scale_low, scale_high = quartiles([r[0][0] / r[1][0] for r in rounds])
     cost, cost_low, cost_high = quartiles([r[2][1] - r[1][1] for r in rounds])
     by_clock, clock_low, clock_high = quartiles([2 * (r[2][0] - r[1][0]) for r in rounds])
@@ -153,7 +157,7 @@ def run(trace, runs, latency_of):
         after = latency_of(cpus)
         end = time.monotonic() + runs * SECONDS_A_RUN
         while time.monotonic() < end:
-            now = sensors[0].measure("right"), sensors[1].measure("right"), sensors[1].measure("other")
+            now = [sensors[0].measure("right"), *(sensors[1].measure(mode) for mode in ("right", "other", "rss"))]
             before, after = after, latency_of(cpus)
             if None in now:
                 lost += 1
@@ -164,10 +168,10 @@ def run(trace, runs, latency_of):
             sensor.end()
     if lost > LOST_MAX * (lost + len(rounds)):
         raise SystemExit(f"bench: {lost} of {lost + len(rounds)} rounds lost packets")
-    near, far = [r for r in rounds if r[3] <= NEAR_NS], [r for r in rounds if r[3] > NEAR_NS]
+    near, far = [r for r in rounds if r[-1] <= NEAR_NS], [r for r in rounds if r[-1] > NEAR_NS]
     for some, label, allowed_ns in ((near, "a cache shared", 25), (far, "no cache shared", 45)):
         if some:
-            print(f"{label}: {len(some)} of {len(rounds)} rounds, core to core {statistics.median(r[3] for r in some):.0f} ns one way"
+            print(f"{label}: {len(some)} of {len(rounds)} rounds, core to core {statistics.median(r[-1] for r in some):.0f} ns one way"
                   + (", too few to tell" if len(some) < ROUNDS_MIN else ""))
         if len(some) >= ROUNDS_MIN:
             missed += judge(some, label, allowed_ns)
