@@ -1,11 +1,14 @@
 /* Gap-coded packet positions.
  *
- * Base-128 numbers, low group first. The first entry is file, position; the next ones are the distance from the one
- * before. A distance is never 0, so a 0 says that file and position follow in full: another file, or (two inputs, a
- * rebuilt packet) a position that is not behind the last one. With lengths each entry ends with one.
+ * An entry is a word of four bytes that is the distance from the one before, in the same file. A word above GAP_MAX
+ * says that file and position follow in full, as the first entry has them: base-128 numbers, low group first. So it is
+ * for another file, for a position that is not behind the last one (two inputs, a rebuilt packet) or far behind it.
+ * With lengths each entry ends with one. Words and not numbers of as many bytes as they need: a reader of those knows
+ * where one begins only when it has looked at the one before, and on a busy link distances need four or five bytes
+ * anyway.
  *
  * New entries are collected in the session's own 15 bytes, whose cache line is there anyway, and moved to the last
- * chunk when these are full: every fourth packet or so touches a chunk, and only writes to it, for a write that misses
+ * chunk when these are full: every third packet or so touches a chunk, and only writes to it, for a write that misses
  * keeps nobody waiting. So it is the list that knows how full the last chunk is; the others are full. Chunks of a list
  * form a ring from the tail, so one handle in the session finds both ends. Their sizes grow with the list: a session of
  * ten packets wastes half a small chunk, one of ten thousand half a large one. */
@@ -13,22 +16,21 @@
 
 #include <errno.h>
 #include <string.h>
-#ifdef __BMI2__
-#include <immintrin.h>
-#endif
 
 #include <rte_branch_prediction.h>
-#include <rte_byteorder.h>
 #include <rte_common.h>
+#include <rte_prefetch.h>
 
 #define KEPT_MAX (UINT64_MAX >> LAST_SHIFT) /* positions that position_list.last can hold: all that there are */
+#define IN_FULL	 UINT32_MAX
 
 enum {
 	CHUNK_BYTES_MIN = 32,
-	ENTRY_BYTES_MAX = 1 + 5 + 10 + 5,
+	WORD_BYTES = 4,
+	ENTRY_BYTES_MAX = WORD_BYTES + 5 + 10 + 5,
 	CHUNKS_MIN = 1 << 16,
-	GAP_MAX = (1 << 28) - 1, /* that fits into four bytes */
-	LAST_SHIFT = 8,		 /* of the position in position_list.last */
+	GAP_MAX = INT32_MAX,
+	LAST_SHIFT = 8, /* of the position in position_list.last */
 };
 
 struct chunk {
@@ -135,18 +137,27 @@ encode(uint8_t *out, uint64_t number)
 	return n;
 }
 
+/* The usual case: the same file, somewhat further. */
+static inline bool
+is_gap(const struct position_list *list, uint32_t file, uint64_t position)
+{
+	return file == list->last_file && position - last_position(list) - 1 < GAP_MAX && position <= KEPT_MAX &&
+	       !position_is_empty(list);
+}
+
 static unsigned
 encode_entry(const struct position_store *store, const struct position_list *list, uint32_t file, uint64_t position,
 	     uint32_t length, uint8_t out[ENTRY_BYTES_MAX])
 {
-	bool first = position_is_empty(list);
+	bool is_near = is_gap(list, file, position);
+	uint32_t word = is_near ? (uint32_t)(position - last_position(list)) : IN_FULL;
 	unsigned n = 0;
 
-	if (!first && file == list->last_file && position > last_position(list) && position <= KEPT_MAX) {
-		n = encode(out, position - last_position(list));
-	} else {
-		if (!first)
-			out[n++] = 0;
+	if (!position_is_empty(list)) {
+		memcpy(out, &word, sizeof(word));
+		n = sizeof(word);
+	}
+	if (!is_near) {
 		n += encode(out + n, file);
 		n += encode(out + n, position);
 	}
@@ -218,52 +229,14 @@ spill(struct position_store *store, struct position_list *list)
 	return true;
 }
 
-/* The groups of seven bits of a number, each in a byte of its own, the lowest first; and back. Two of AMD's older CPUs
- * take longer for the instruction than for the shifts. */
-#if defined(__BMI2__) && !defined(__znver1__) && !defined(__znver2__)
-static inline uint32_t
-spread(uint32_t number)
-{
-	return _pdep_u32(number, 0x7f7f7f7f);
-}
-
-static inline uint32_t
-pressed(uint32_t bytes)
-{
-	return _pext_u32(bytes, 0x7f7f7f7f);
-}
-#else
-static inline uint32_t
-spread(uint32_t number)
-{
-	return (number & 0x7f) | (number & 0x3f80) << 1 | (number & 0x1fc000) << 2 | (number & 0xfe00000) << 3;
-}
-
-static inline uint32_t
-pressed(uint32_t bytes)
-{
-	return (bytes & 0x7f) | (bytes & 0x7f00) >> 1 | (bytes & 0x7f0000) >> 2 | (bytes & 0x7f000000) >> 3;
-}
-#endif
-
-/* The usual case: the same file, somewhat further. */
-static inline bool
-is_gap(const struct position_store *store, const struct position_list *list, uint32_t file, uint64_t position)
-{
-	return !store->has_lengths && file == list->last_file && position - last_position(list) - 1 < GAP_MAX &&
-	       position <= KEPT_MAX && !position_is_empty(list);
-}
-
-/* At most four bytes, for which there is room; without a loop whose end nobody can predict. */
+/* There is room for it. */
 static inline void
 put_gap(struct position_list *list, uint64_t position)
 {
-	uint32_t number = (uint32_t)(position - last_position(list)), bytes;
-	unsigned n = (38u - (unsigned)__builtin_clz(number | 1)) / 7;
+	uint32_t word = (uint32_t)(position - last_position(list));
 
-	bytes = rte_cpu_to_le_32(spread(number) | (0x80808080u & ((1u << (8 * (n - 1))) - 1)));
-	memcpy(list->bytes + list->fill, &bytes, sizeof(bytes));
-	list->fill = (uint8_t)(list->fill + n);
+	memcpy(list->bytes + list->fill, &word, sizeof(word));
+	list->fill = (uint8_t)(list->fill + sizeof(word));
 	set_last_position(list, position);
 }
 
@@ -312,9 +285,9 @@ bool
 position_append(struct position_store *store, struct position_list *list, uint32_t file, uint64_t position,
 		uint32_t length)
 {
-	if (unlikely(!is_gap(store, list, file, position)))
+	if (unlikely(store->has_lengths || !is_gap(list, file, position)))
 		return append(store, list, file, position, length);
-	if (list->fill + sizeof(uint32_t) > POSITION_INLINE_BYTES)
+	if (list->fill + WORD_BYTES > POSITION_INLINE_BYTES)
 		return spill_and_append(store, list, position);
 	put_gap(list, position);
 	return true;
@@ -334,6 +307,19 @@ position_clear(struct position_store *store, struct position_list *list)
 		}
 	}
 	memset(list, 0, sizeof(*list));
+}
+
+void
+position_prefetch(const struct position_store *store, const struct position_list *list)
+{
+	const struct chunk *last;
+
+	if (list->tail == 0)
+		return;
+	last = chunk_at(store, list->tail);
+	rte_prefetch0(chunk_at(store, last->next));
+	for (uint32_t at = RTE_CACHE_LINE_SIZE; at < tail_fill(list); at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(&last->bytes[at]);
 }
 
 static void
@@ -377,6 +363,15 @@ next_chunk(struct position_reader *r)
 	return r->p < r->end;
 }
 
+/* The next byte; 0 behind the end. */
+static uint8_t
+read_byte(struct position_reader *r)
+{
+	if (r->p == r->end && !next_chunk(r))
+		return 0;
+	return *r->p++;
+}
+
 static uint64_t
 decode(struct position_reader *r)
 {
@@ -384,75 +379,60 @@ decode(struct position_reader *r)
 	uint8_t byte = 0x80;
 
 	for (unsigned shift = 0; (byte & 0x80) != 0; shift += 7) {
-		if (r->p == r->end && !next_chunk(r))
-			return number;
-		byte = *r->p++;
+		byte = read_byte(r);
 		number |= (uint64_t)(byte & 0x7f) << shift;
 	}
 	return number;
 }
 
-/* The usual entry, a gap of at most four bytes that lie together, and how many it has. 0: it is another one. */
-static inline uint32_t
-decode_gap(const uint8_t *p, const uint8_t *end, unsigned *size)
+/* It may lie in two chunks. */
+static uint32_t
+read_word(struct position_reader *r)
 {
-	uint32_t bytes, last;
+	uint8_t bytes[WORD_BYTES];
+	uint32_t word;
 
-	if (unlikely((size_t)(end - p) < sizeof(bytes)))
-		return 0;
-	memcpy(&bytes, p, sizeof(bytes));
-	bytes = rte_le_to_cpu_32(bytes);
-	last = ~bytes & 0x80808080u;
-	if (unlikely(last == 0))
-		return 0;
-	last &= 0u - last;
-	*size = (unsigned)__builtin_ctz(last) / 8 + 1;
-	return pressed(bytes & (last - 1));
+	for (unsigned i = 0; i < WORD_BYTES; i++)
+		bytes[i] = read_byte(r);
+	memcpy(&word, bytes, sizeof(word));
+	return word;
 }
 
 unsigned
 position_read_gaps(struct position_reader *r, uint32_t *gap, unsigned n, uint32_t largest)
 {
-	const uint8_t *p = r->p, *end = r->end;
-	uint64_t position = r->position;
-	unsigned done = 0, size = 0;
+	uint32_t greatest = 0;
+	uint64_t sum = 0;
 
 	if (unlikely(r->first || r->store->has_lengths))
 		return 0;
-	for (; done < n; done++, p += size) {
-		uint32_t number = decode_gap(p, end, &size);
-
-		if (number - 1 >= largest)
-			break;
-		gap[done] = number;
-		position += number;
+	n = RTE_MIN(n, (unsigned)(r->end - r->p) / WORD_BYTES);
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(&gap[i], r->p + (size_t)i * WORD_BYTES, sizeof(*gap));
+		greatest = RTE_MAX(greatest, gap[i]);
+		sum += gap[i];
 	}
-	r->p = p;
-	r->position = position;
-	return done;
-}
-
-static inline bool
-read_gap(struct position_reader *r)
-{
-	uint32_t gap;
-
-	return position_read_gaps(r, &gap, 1, GAP_MAX) == 1;
+	if (unlikely(greatest > largest)) {
+		sum = 0;
+		for (n = 0; gap[n] <= largest; n++)
+			sum += gap[n];
+	}
+	r->p += (size_t)n * WORD_BYTES;
+	r->position += sum;
+	return n;
 }
 
 bool
 position_read_next(struct position_reader *r)
 {
-	uint64_t gap = 0;
+	uint32_t word = IN_FULL;
 
-	if (read_gap(r))
-		return true;
 	if (r->p == r->end && !next_chunk(r))
 		return false;
 	if (!r->first)
-		gap = decode(r);
-	if (gap != 0) {
-		r->position += gap;
+		word = read_word(r);
+	if (word <= GAP_MAX) {
+		r->position += word;
 	} else {
 		r->file = (uint32_t)decode(r);
 		r->position = decode(r);

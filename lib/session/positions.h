@@ -1,8 +1,8 @@
 /* Where the packets of live sessions are stored: file number, position and, when wanted, length, gap coded.
  *
  * Threads: one store per table, one owner. Memory: the last 15 bytes of a list lie in the session itself, enough for
- * three packets; what came before lies in chunks of 32 to 256 bytes from the store's pools. A packet costs 3 to 5
- * bytes. */
+ * three packets; what came before lies in chunks of 32 to 256 bytes from the store's pools. A packet costs 4 bytes,
+ * some 12 when the one before lies in another file or more than 2 GB away. */
 #ifndef POSITIONS_H
 #define POSITIONS_H
 
@@ -61,6 +61,9 @@ position_last(const struct position_store *store, const struct position_list *li
 		return NULL;
 	return pool_at(store->pool[list->tail >> POSITION_ORDER_SHIFT], list->tail & POSITION_HANDLE_MASK);
 }
+
+/* Asks for what reading touches first, when the last chunk is there. */
+void position_prefetch(const struct position_store *, const struct position_list *);
 
 /* The chunk that the next position will need, for a prefetch; NULL: probably none. */
 static inline const void *
