@@ -1,9 +1,9 @@
-/* Storing a page past the caches.
+/* Storing lines past the caches.
  *
  * A stored packet is not read again by this core: written through the cache it would push out sessions and read every
  * line of the block from memory first. Non-temporal stores avoid both, but only in whole lines, so a packet goes
- * through a page that stays in L1 (the stage) and leaves it a page at a time (PERFORMANCE B.4: 46-48 -> 40 ns a
- * packet). Chosen at run time: a page costs one indirect call. */
+ * through a page that stays in L1 (the stage) and leaves it in whole lines (PERFORMANCE B.4: 46-48 -> 40 ns a packet).
+ * Chosen at run time: an indirect call. */
 #include <string.h>
 
 #include "writer_priv.h"
@@ -14,29 +14,22 @@
 #include <rte_cpuflags.h>
 
 __attribute__((target("avx512f"))) static void
-store_avx512(void *to, const void *from)
+store_avx512(void *to, const void *from, uint32_t bytes)
 {
 	__m512i *t = to;
 	const __m512i *f = from;
 
-	for (unsigned i = 0; i < WRITER_PAGE_BYTES / 64; i += 4) {
-		__m512i a = _mm512_loadu_si512(f + i), b = _mm512_loadu_si512(f + i + 1);
-		__m512i c = _mm512_loadu_si512(f + i + 2), d = _mm512_loadu_si512(f + i + 3);
-
-		_mm512_stream_si512(t + i, a);
-		_mm512_stream_si512(t + i + 1, b);
-		_mm512_stream_si512(t + i + 2, c);
-		_mm512_stream_si512(t + i + 3, d);
-	}
+	for (unsigned i = 0; i < bytes / 64; i++)
+		_mm512_stream_si512(t + i, _mm512_loadu_si512(f + i));
 }
 
 __attribute__((target("avx2"))) static void
-store_avx2(void *to, const void *from)
+store_avx2(void *to, const void *from, uint32_t bytes)
 {
 	__m256i *t = to;
 	const __m256i *f = from;
 
-	for (unsigned i = 0; i < WRITER_PAGE_BYTES / 32; i += 2) {
+	for (unsigned i = 0; i < bytes / 32; i += 2) {
 		__m256i a = _mm256_loadu_si256(f + i), b = _mm256_loadu_si256(f + i + 1);
 
 		_mm256_stream_si256(t + i, a);
@@ -45,17 +38,17 @@ store_avx2(void *to, const void *from)
 }
 
 static void
-store_sse2(void *to, const void *from)
+store_sse2(void *to, const void *from, uint32_t bytes)
 {
 	__m128i *t = to;
 	const __m128i *f = from;
 
-	for (unsigned i = 0; i < WRITER_PAGE_BYTES / 16; i++)
+	for (unsigned i = 0; i < bytes / 16; i++)
 		_mm_stream_si128(t + i, _mm_loadu_si128(f + i));
 }
 
-writer_page_store
-writer_page_store_choose(void)
+writer_line_store
+writer_line_store_choose(void)
 {
 	if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX512F) > 0)
 		return store_avx512;
@@ -65,13 +58,13 @@ writer_page_store_choose(void)
 }
 #else
 static void
-store_portable(void *to, const void *from)
+store_portable(void *to, const void *from, uint32_t bytes)
 {
-	memcpy(to, from, WRITER_PAGE_BYTES);
+	memcpy(to, from, bytes);
 }
 
-writer_page_store
-writer_page_store_choose(void)
+writer_line_store
+writer_line_store_choose(void)
 {
 	return store_portable;
 }

@@ -1,8 +1,9 @@
 /* The worker's end: packets into blocks.
  *
- * A packet is copied once, into the stage: the 4 KB page at the end of its file, which stays in L1. A full page leaves
- * for the block with non-temporal stores, a full block for the writer. So a block always begins and ends at a page of
- * the file, a partial block is handed over as it is, and only the last page of a file is ever padded.
+ * A packet is copied once, into the stage: the 4 KB page at the end of its file, which stays in L1. Its full lines
+ * leave for the block with non-temporal stores, a full block leaves for the writer. Only a full page counts as one of
+ * the block: so this always begins and ends at a page of the file, a partial block is handed over as it is, and only
+ * the last page of a file is ever padded.
  *
  * A pcap file has one link type and one resolution of time stamps, so there is an open file for each that occurs, up to
  * eight; then the one that was used longest ago is closed. Rotation by size and time is looked at for every packet, and
@@ -45,7 +46,7 @@ struct writer_stream {
 	struct counters *counters;
 	struct writer_file *current; /* the last one used; one of 'open', or NULL */
 	struct writer_block *spare;  /* taken from the ring, not used yet */
-	writer_page_store store_page;
+	writer_line_store store_lines;
 	enum writer_method method;
 	bool live, wire_length, dry_run;
 	uint32_t snap_length;
@@ -113,6 +114,7 @@ hand_over_block(struct writer_stream *s, struct writer_file *f)
 	struct writer_block *b = f->block;
 
 	f->block = NULL;
+	f->pushed = 0;
 	hand_over(s, WRITER_BLOCK, f, b);
 }
 
@@ -157,7 +159,8 @@ flush_stage(struct writer_stream *s, struct writer_file *f)
 		b->offset = f->flushed_bytes;
 		f->flushed_ns = s->now_ns;
 	}
-	s->store_page(b->address + b->fill, f->stage);
+	s->store_lines(b->address + b->fill + f->pushed, f->stage + f->pushed, WRITER_PAGE_BYTES - f->pushed);
+	f->pushed = 0;
 	b->fill += WRITER_PAGE_BYTES;
 	b->packets += f->staged_packets;
 	b->whole_end = f->record_start;
@@ -167,6 +170,20 @@ flush_stage(struct writer_stream *s, struct writer_file *f)
 	f->staged_packets = 0;
 	if (b->fill == WRITER_BLOCK_BYTES)
 		hand_over_block(s, f);
+}
+
+/* Lines of the stage that are full go to their place in the block before the page is. A page at once is more than a CPU
+ * takes note of: it waits for its stores, and otherwise they happen while the next packet is looked at (a packet of web
+ * 240 -> 231 ns). */
+static inline void
+push_lines(const struct writer_stream *s, struct writer_file *f)
+{
+	uint32_t bytes = RTE_ALIGN_FLOOR(f->staged, RTE_CACHE_LINE_MIN_SIZE) - f->pushed;
+
+	if (unlikely(f->block == NULL) || bytes == 0)
+		return;
+	s->store_lines(f->block->address + f->block->fill + f->pushed, f->stage + f->pushed, bytes);
+	f->pushed += bytes;
 }
 
 /* A full stage is flushed when the next byte comes, not before: so it is never empty, and a file that ends always has a
@@ -308,6 +325,7 @@ file_init(struct writer_stream *s, struct writer_file *f, const struct packet *p
 	f->first_ns = f->last_ns = p->time_ns;
 	f->opened_ns = s->now_ns;
 	f->block = NULL;
+	f->pushed = 0;
 	f->probe = probe;
 	f->record_start = f->flushed_bytes = 0;
 	f->staged_packets = 0;
@@ -517,6 +535,7 @@ append_to(struct writer_stream *s, struct writer_file *f, struct packet *p, uint
 		COUNTER_ADD(s->counters, snapped, 1);
 	}
 	size = WRITER_RECORD_BYTES + length;
+	push_lines(s, f); /* not this packet's: a line is loaded best when its stores are over */
 	if (unlikely(f->staged + size > WRITER_PAGE_BYTES))
 		return append_beyond(s, f, p, session_file);
 	write_header(f->stage + f->staged, p, length, s->wire_length);
@@ -629,10 +648,11 @@ writer_append(struct writer_stream *s, struct packet *p, uint32_t session_file)
 void
 writer_prefetch(const struct writer_stream *s, const struct packet *p)
 {
-	uint32_t end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_BYTES_MAX);
+	uint32_t end;
 
-	if (unlikely(s->method != WRITER_SIMPLE))
+	if (s->method != WRITER_SIMPLE)
 		return;
+	end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_BYTES_MAX);
 	for (uint32_t at = 2 * RTE_CACHE_LINE_SIZE; at < end; at += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0(p->data + at);
 }
@@ -762,7 +782,7 @@ writer_stream_create(struct writer *w, unsigned worker, struct counters *counter
 	s->worker = worker;
 	s->lane = &w->lane[worker];
 	s->counters = counters;
-	s->store_page = writer_page_store_choose();
+	s->store_lines = writer_line_store_choose();
 	s->method = w->has_blocks && w->method != WRITER_INPLACE ? WRITER_SIMPLE : w->method;
 	s->has_blocks = w->has_blocks;
 	s->live = w->conf->live;

@@ -51,6 +51,7 @@ struct writer_file {
 	 * block holds whole pages only, so handing over a partial block needs no copying of its tail. */
 	uint8_t stage[WRITER_PAGE_BYTES] __rte_cache_aligned;
 	uint32_t staged; /* 0 only before the file header (read by the gauge) */
+	uint32_t pushed; /* of these, in whole lines, that lie in the block already, behind its last page */
 	uint32_t kind;	 /* link type and resolution */
 	uint32_t number;
 	uint32_t snap_length;
@@ -188,9 +189,9 @@ struct file_event *writer_event_created(const struct writer *, const char *name,
 struct writer_input *writer_input_get(struct writer *, const struct packet *, uint32_t *number, bool *waiting);
 void writer_inputs_destroy(struct writer *);
 
-/* page.c: copies WRITER_PAGE_BYTES past the caches, as the CPU does best. 'to' is aligned to 64 bytes. rte_wmb() before
- * others may see it: a ring's release does not order such stores. */
-typedef void (*writer_page_store)(void *to, const void *from);
-writer_page_store writer_page_store_choose(void);
+/* lines.c: copies lines of 64 bytes past the caches, as the CPU does best. 'to' is aligned to one. rte_wmb() before
+ * others may see them: a ring's release does not order such stores. */
+typedef void (*writer_line_store)(void *to, const void *from, uint32_t bytes);
+writer_line_store writer_line_store_choose(void);
 
 #endif
