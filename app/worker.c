@@ -34,6 +34,7 @@ create_parts(struct worker *w, const struct worker_params *params)
 		.ids = &w->ids,
 		.payload_protocols = params->payload_protocols,
 		.before_save = worker_payload_before_save,
+		.prefetch_slot = parsing_prefetch_step,
 		.context = &w->payload,
 	};
 	struct fragments_params fragments = {

@@ -427,28 +427,37 @@ settle_skip(struct parsed_session *session)
 	}
 }
 
+void
+parsing_prefetch_step(const void *slot, unsigned step)
+{
+	const struct parsed_session *session = slot;
+	const uint8_t *state;
+
+	switch (step) {
+	case 0:
+		rte_prefetch0(session);
+		rte_prefetch0(&session->attached);
+		return;
+	case 1:
+		rte_prefetch0(session->attached);
+		return;
+	default:
+		state = session->n > 0 ? session->attached[0].state : NULL;
+		if (state == NULL)
+			return;
+		rte_prefetch0(state);
+		rte_prefetch0(state + RTE_CACHE_LINE_SIZE);
+	}
+}
+
 /* A pass for each step of the way, so that the misses of different sessions overlap. */
 void
 parsing_prefetch(void *const slot[], unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		const struct parsed_session *session = slot[i];
-
-		rte_prefetch0(session);
-		rte_prefetch0(session != NULL ? &session->attached : NULL);
-	}
-	for (unsigned i = 0; i < n; i++)
-		if (slot[i] != NULL)
-			rte_prefetch0(((const struct parsed_session *)slot[i])->attached);
-	for (unsigned i = 0; i < n; i++) {
-		const struct parsed_session *session = slot[i];
-		const uint8_t *state = session != NULL && session->n > 0 ? session->attached[0].state : NULL;
-
-		if (state == NULL)
-			continue;
-		rte_prefetch0(state);
-		rte_prefetch0(state + RTE_CACHE_LINE_SIZE);
-	}
+	for (unsigned step = 0; step < PARSING_PREFETCH_STEPS; step++)
+		for (unsigned i = 0; i < n; i++)
+			if (slot[i] != NULL)
+				parsing_prefetch_step(slot[i], step);
 }
 
 /* False: nobody wants any more of the session. */

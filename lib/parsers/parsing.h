@@ -96,6 +96,10 @@ struct parsing_chunk {
 /* Asks for what parsing_feed() will need of sessions with these slots (*parsing_chunk.slot; NULL: nothing). */
 void parsing_prefetch(void *const slot[], unsigned n);
 
+/* The same for one that is not NULL, step by step: each reads what the one before asked for. */
+enum { PARSING_PREFETCH_STEPS = 3 };
+void parsing_prefetch_step(const void *slot, unsigned step);
+
 /* False: nobody wants more of this session, *slot is NULL again (unless 'is_heard'), and no further chunk need be fed;
  * those that are fed all the same while *slot is there do nothing. */
 bool parsing_feed(struct parsing *, const struct parsing_chunk *);

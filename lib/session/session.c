@@ -206,6 +206,7 @@ session_table_create(const struct session_table_params *params)
 	t->record_chunks = record_pool_room(t->records) + record_pool_used(t->records);
 	t->held_max = t->record_chunks / 2;
 	t->before_save = params->before_save;
+	t->prefetch_slot = params->prefetch_slot;
 	t->context = params->context;
 	fill_protocols(t, params->payload_protocols);
 	fill_limits(t, params->n_workers);
@@ -330,13 +331,13 @@ prefetch_session(const struct session_table *t, const struct bucket *bucket, uin
 	return handle;
 }
 
-/* 'start' is needed while the session is young, the last chunk of positions later on. */
+/* 'start' is needed while the session is young on the packet's side, the last chunk of positions later on. */
 static inline void
-prefetch_rest(const struct session_table *t, uint32_t handle)
+prefetch_rest(const struct session_table *t, uint32_t handle, const struct packet *p)
 {
 	const struct session *s = &t->session[handle];
 
-	if (s->packets[0] < FIRST_PACKETS || s->packets[1] < FIRST_PACKETS) {
+	if (s->packets[p->reversed != ((s->flags & SESSION_REVERSED) != 0)] < FIRST_PACKETS) {
 		rte_prefetch0(&t->start[handle]);
 		if (unlikely((s->seen & SEEN_OUTER) != 0)) {
 			rte_prefetch0(&t->outer[handle][0]);
@@ -365,7 +366,7 @@ prefetch_elsewhere(struct session_table *t, const struct packet *p, const uint8_
 	}
 	for (unsigned k = 0; k < n; k++)
 		if (t->hint[elsewhere[k]] != 0)
-			prefetch_rest(t, t->hint[elsewhere[k]]);
+			prefetch_rest(t, t->hint[elsewhere[k]], &p[elsewhere[k]]);
 }
 
 void
@@ -384,7 +385,7 @@ session_prefetch_burst(struct session_table *t, const struct packet *p, unsigned
 		const struct bucket *bucket;
 
 		if (i >= SESSIONS_AHEAD && handle[i - SESSIONS_AHEAD] != 0)
-			prefetch_rest(t, handle[i - SESSIONS_AHEAD]);
+			prefetch_rest(t, handle[i - SESSIONS_AHEAD], &p[i - SESSIONS_AHEAD]);
 		if (i >= n)
 			continue;
 		bucket = buckets_first(&t->buckets, p[i].hash);

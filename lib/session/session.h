@@ -85,6 +85,9 @@ struct session_table_params {
 	 * as its stream is complete: values can still be added, session_pull_last() tells what waited in vain.
 	 * Afterwards (not for SESSION_SAVE_MID) the slot has to be NULL. NULL: nobody wants to know. */
 	void (*before_save)(void *context, struct session *, enum session_save);
+	/* Asks for what lies behind a slot that is not NULL, whose session is saved soon: steps 0 to 2, each some time
+	 * after the one before. NULL: nothing does. */
+	void (*prefetch_slot)(const void *slot, unsigned step);
 	void *context;
 };
 

@@ -258,6 +258,7 @@ struct session_table {
 	struct session_chunk chunk; /* READY_CHUNK */
 	struct sctp_walk sctp;	    /* READY_SCTP */
 	void (*before_save)(void *context, struct session *, enum session_save);
+	void (*prefetch_slot)(const void *slot, unsigned step);
 	void *context;
 };
 

@@ -21,6 +21,7 @@ COUNTER(saved_idle, "session.timed_out", "sessions that ended because nothing mo
 
 enum {
 	EXAMINED_PER_SAVE = 8, /* sessions that live on count as an eighth of a save: bounded work per call */
+	SAVES_AHEAD = 5,
 	FLUSH_ORDER_SESSIONS = 4096,
 	FLUSH_ORDER_LOOK = 64,
 	EVICT_TRIES = 64,
@@ -163,6 +164,7 @@ prefetch_record(const struct session_table *t, const struct session *s)
 
 	for (unsigned at = 0; att != NULL && att->record != NULL && at < RECORD_CHUNK_BYTES; at += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0((const uint8_t *)att->record + at);
+	position_prefetch(&t->positions, &s->positions);
 }
 
 static void
@@ -177,20 +179,38 @@ prefetch_parts(const struct session_table *t, const struct session *s)
 		rte_prefetch0((const uint8_t *)att + at);
 }
 
-/* Sessions that end together lie anywhere in memory. While one is saved, the lines come of the third after it, what
- * hangs on the second, whose own lines are here by now, and the record of the next. */
+static void
+prefetch_slot(const struct session_table *t, const struct session *s, unsigned step)
+{
+	const struct attachment *att = session_attachment(t, s);
+
+	if (t->prefetch_slot != NULL && att != NULL && att->slot != NULL)
+		t->prefetch_slot(att->slot, step);
+}
+
+/* Sessions that end together lie anywhere in memory. While one is saved, the lines come of the fifth after it; of those
+ * before that one what hangs on lines that are here by now, step by step to what a parser keeps of the next. */
 static void
 prefetch_saves(const struct session_table *t, const struct wheel *w, uint32_t next)
 {
-	uint32_t second = next != 0 ? wheel_next(w, next) : 0, third = second != 0 ? wheel_next(w, second) : 0;
+	const struct session *ahead[SAVES_AHEAD];
+	unsigned n = 0;
 
-	if (next != 0)
-		prefetch_record(t, &t->session[next]);
-	if (second != 0)
-		prefetch_parts(t, &t->session[second]);
-	if (third != 0) {
-		rte_prefetch0(&t->session[third]);
-		rte_prefetch0(t->session[third].bytes);
+	for (; n < SAVES_AHEAD && next != 0; next = n < SAVES_AHEAD ? wheel_next(w, next) : 0)
+		ahead[n++] = &t->session[next];
+	if (n > 0)
+		prefetch_slot(t, ahead[0], 2);
+	if (n > 1) {
+		prefetch_record(t, ahead[1]);
+		prefetch_slot(t, ahead[1], 1);
+	}
+	if (n > 2)
+		prefetch_slot(t, ahead[2], 0);
+	if (n > 3)
+		prefetch_parts(t, ahead[3]);
+	if (n > 4) {
+		rte_prefetch0(ahead[4]);
+		rte_prefetch0(ahead[4]->bytes);
 	}
 }
 
