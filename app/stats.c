@@ -8,7 +8,8 @@
  * is due, the monotonic clock what has gone by. In a replay only the last document of each kind would tell anything
  * after the fact, but a viewer may watch a long one, so they come as they do live.
  *
- * The check of the ledger is exact where every packet may be waited for: in builds for tests, ten times a second. */
+ * The check of the ledger is exact where every packet may be waited for: in builds for tests, a hundred times a second.
+ */
 #include "stats.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ COUNTER(documents, "stats.documents", "documents about the sensor offered to the
 
 enum {
 	VIEW_EVERY_MS = 1000,
-	EXACT_EVERY_MS = 100,
+	EXACT_EVERY_MS = 10,
 	PAUSE_PATIENCE_MS = 500,
 	EXACT_PATIENCE_MS = 200,
 	LEDGER_LOG_S = 60,
@@ -49,7 +50,8 @@ static const struct setting stats_settings[] = {
 	SETTING_ENUM(
 		struct stats_conf, ledger_check, "ledgerCheck", "auto", check_words,
 		"how the ledger of packets and records is checked while the sensor runs: exact stops all lcores for a "
-		"moment ten times a second (and loses packets on a fast link), running looks at what moves; auto: "
+		"moment a hundred times a second (and loses packets on a fast link), running looks at what moves; "
+		"auto: "
 		"exact "
 		"in builds for tests, else running"),
 	SETTING_STR(
