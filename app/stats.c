@@ -8,8 +8,7 @@
  * is due, the monotonic clock what has gone by. In a replay only the last document of each kind would tell anything
  * after the fact, but a viewer may watch a long one, so they come as they do live.
  *
- * The check of the ledger is exact where every packet may be waited for: in builds for tests, a hundred times a second.
- */
+ * The check of the ledger is exact where every packet may be waited for: in builds for tests, 100 times a second. */
 #include "stats.h"
 
 #include <errno.h>
@@ -51,9 +50,7 @@ static const struct setting stats_settings[] = {
 		struct stats_conf, ledger_check, "ledgerCheck", "auto", check_words,
 		"how the ledger of packets and records is checked while the sensor runs: exact stops all lcores for a "
 		"moment a hundred times a second (and loses packets on a fast link), running looks at what moves; "
-		"auto: "
-		"exact "
-		"in builds for tests, else running"),
+		"auto: exact in builds for tests, else running"),
 	SETTING_STR(
 		struct stats_conf, metrics_listen, "metricsListen", "",
 		"live: where GET /metrics is answered by HTTP, in the format of Prometheus: PORT of this machine's own "

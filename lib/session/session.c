@@ -331,13 +331,20 @@ prefetch_session(const struct session_table *t, const struct bucket *bucket, uin
 	return handle;
 }
 
+/* Of a session whose key holds its addresses and ports. */
+static inline uint8_t
+direction_by_key(const struct session *s, const struct packet *p)
+{
+	return (uint8_t)(p->reversed != ((s->flags & SESSION_REVERSED) != 0));
+}
+
 /* 'start' is needed while the session is young on the packet's side, the last chunk of positions later on. */
 static inline void
 prefetch_rest(const struct session_table *t, uint32_t handle, const struct packet *p)
 {
 	const struct session *s = &t->session[handle];
 
-	if (s->packets[p->reversed != ((s->flags & SESSION_REVERSED) != 0)] < FIRST_PACKETS) {
+	if (s->packets[direction_by_key(s, p)] < FIRST_PACKETS) {
 		rte_prefetch0(&t->start[handle]);
 		if (unlikely((s->seen & SEEN_OUTER) != 0)) {
 			rte_prefetch0(&t->outer[handle][0]);
@@ -492,7 +499,7 @@ direction_of(const struct session_table *t, const struct session *s, const struc
 		return 0;
 	if (unlikely((s->flags & SESSION_ENDPOINTS) != 0))
 		return !row->has_ports || sent_from_first_port(session_attached(t, s), p) ? 0 : 1;
-	return (uint8_t)(p->reversed != ((s->flags & SESSION_REVERSED) != 0));
+	return direction_by_key(s, p);
 }
 
 static bool

@@ -196,8 +196,12 @@ prefetch_saves(const struct session_table *t, const struct wheel *w, uint32_t ne
 	const struct session *ahead[SAVES_AHEAD];
 	unsigned n = 0;
 
-	for (; n < SAVES_AHEAD && next != 0; next = n < SAVES_AHEAD ? wheel_next(w, next) : 0)
+	while (next != 0) {
 		ahead[n++] = &t->session[next];
+		if (n == SAVES_AHEAD)
+			break; /* whose link is not here yet */
+		next = wheel_next(w, next);
+	}
 	if (n > 0)
 		prefetch_slot(t, ahead[0], 2);
 	if (n > 1) {
