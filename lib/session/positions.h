@@ -65,13 +65,14 @@ position_last(const struct position_store *store, const struct position_list *li
 /* Asks for what reading touches first, when the last chunk is there. */
 void position_prefetch(const struct position_store *, const struct position_list *);
 
-/* The chunk that the next position will need, for a prefetch; NULL: probably none. */
+/* For a prefetch: the chunk that the next position will need, or a place of no use that is always the same, because to
+ * choose by a branch whether to ask costs more than to ask. */
 static inline const void *
 position_tail(const struct position_store *store, const struct position_list *list)
 {
-	if (list->tail == 0 || list->fill <= POSITION_INLINE_BYTES - 4)
-		return NULL;
-	return pool_at(store->pool[list->tail >> POSITION_ORDER_SHIFT], list->tail & POSITION_HANDLE_MASK);
+	uint32_t id = list->tail & -(uint32_t)(list->fill > POSITION_INLINE_BYTES - 4);
+
+	return pool_at(store->pool[id >> POSITION_ORDER_SHIFT], id & POSITION_HANDLE_MASK);
 }
 
 struct position_reader {

@@ -158,6 +158,9 @@ make_pools(struct session_table *t, const struct session_table_params *params)
 	POISON(t->outer, t->outer_bytes);
 	t->session = pool_at(t->sessions, 0);
 	t->attachment = pool_at(t->attachments, 0);
+	/* Those of number 0 are nobody's, and looked at by prefetch_parsed(). */
+	UNPOISON(t->session, sizeof(struct session));
+	UNPOISON(t->attachment, sizeof(struct attachment));
 	t->start_ahead = (struct vmem_ahead){.area = (uint8_t *)t->start,
 					     .bytes = t->start_bytes,
 					     .fresh = &t->sessions->fresh,
@@ -338,18 +341,19 @@ direction_by_key(const struct session *s, const struct packet *p)
 	return (uint8_t)(p->reversed != ((s->flags & SESSION_REVERSED) != 0));
 }
 
-/* 'start' is needed while the session is young on the packet's side, the last chunk of positions later on. */
+/* 'start' is needed while the session is young on the packet's side, the last chunk of positions later on. Which of
+ * them nobody can predict, and a wrong guess costs as much as the prefetches: what is not needed is asked for all the
+ * same, at number 0, which no session has and which stays in the cache. */
 static inline void
 prefetch_rest(const struct session_table *t, uint32_t handle, const struct packet *p)
 {
 	const struct session *s = &t->session[handle];
+	bool is_young = s->packets[direction_by_key(s, p)] < FIRST_PACKETS;
 
-	if (s->packets[direction_by_key(s, p)] < FIRST_PACKETS) {
-		rte_prefetch0(&t->start[handle]);
-		if (unlikely((s->seen & SEEN_OUTER) != 0)) {
-			rte_prefetch0(&t->outer[handle][0]);
-			rte_prefetch0(&t->outer[handle][1]);
-		}
+	rte_prefetch0(&t->start[handle & -(uint32_t)is_young]);
+	if (unlikely((s->seen & SEEN_OUTER) != 0)) {
+		rte_prefetch0(&t->outer[handle][0]);
+		rte_prefetch0(&t->outer[handle][1]);
 	}
 	rte_prefetch0(position_tail(&t->positions, &s->positions));
 	session_prefetch_attachment(t, s);
@@ -414,20 +418,19 @@ prefetch_payload(const struct packet *p)
 }
 
 /* Parsers will be called for the packet: it has payload that somebody wants and has not said to skip. NULL: they will
- * not, or their session has nothing yet. */
+ * not, or their session has nothing yet. One branch, which is rarely taken: a packet without a session, and a session
+ * without an attachment, have number 0, which skips nothing. */
 static inline struct attachment *
 prefetch_parsed(const struct session_table *t, const struct packet *p, uint32_t handle)
 {
 	const struct session *s = &t->session[handle];
-	struct attachment *att;
+	struct attachment *att = &t->attachment[s->attachment];
+	uint32_t skip = RTE_MAX(att->skip[0], att->skip[1]);
 
-	if (p->payload_bytes == 0 || p->hash == 0 || (handle != 0 && (s->flags & SESSION_NO_PAYLOAD) != 0))
-		return NULL;
-	att = handle != 0 ? session_attachment(t, s) : NULL;
-	if (att != NULL && RTE_MAX(att->skip[0], att->skip[1]) >= p->payload_bytes)
+	if (likely(!((p->payload_bytes > skip) & (p->hash != 0) & ((s->flags & SESSION_NO_PAYLOAD) == 0))))
 		return NULL;
 	prefetch_payload(p);
-	return att;
+	return s->attachment != 0 ? att : NULL;
 }
 
 /* Of a record its first line: all that hold values, 13, are more than a CPU takes note of, and came no sooner. */
