@@ -18,6 +18,13 @@ typedef uint8_t copy_vector16 __attribute__((vector_size(16), aligned(1), may_al
 #define COPY_AT(to_type, type, to, from, offset)                                                                       \
 	(*(to_type *)((uint8_t *)(to) + (offset)) = *(const type *)((const uint8_t *)(from) + (offset)))
 
+/* One vector, wherever both are. */
+static inline void
+copy_line64(void *to, const void *from)
+{
+	COPY_AT(copy_vector64, copy_vector64, to, from, 0);
+}
+
 static inline void
 copy_bytes(void *to, const void *from, uint32_t n)
 {

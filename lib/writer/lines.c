@@ -1,9 +1,8 @@
 /* Storing lines past the caches.
  *
  * A stored packet is not read again by this core: written through the cache it would push out sessions and read every
- * line of the block from memory first. Non-temporal stores avoid both, but only in whole lines, so a packet goes
- * through a page that stays in L1 (the stage) and leaves it in whole lines (PERFORMANCE B.4: 46-48 -> 40 ns a packet).
- * Chosen at run time: an indirect call. */
+ * line of the block from memory first. Non-temporal stores avoid both (PERFORMANCE B.4: 46-48 -> 40 ns a packet), but
+ * only in whole lines, which is what stream.c makes of packets. Chosen at run time: an indirect call. */
 #include <string.h>
 
 #include "writer_priv.h"

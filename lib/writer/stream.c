@@ -1,9 +1,10 @@
 /* The worker's end: packets into blocks.
  *
- * A packet is copied once, into the stage: the 4 KB page at the end of its file, which stays in L1. Its full lines
- * leave for the block with non-temporal stores, a full block leaves for the writer. Only a full page counts as one of
- * the block: so this always begins and ends at a page of the file, a partial block is handed over as it is, and only
- * the last page of a file is ever padded.
+ * Blocks are filled with non-temporal stores, which want whole lines. Lines that are one packet's go from it to the
+ * block at once. What begins or ends within a line, and small packets, are put together in the stage: the page at the
+ * end of the file, which stays in L1. A full block leaves for the writer. Only a full page counts as one of the block:
+ * so this always begins and ends at a page of the file, a partial block is handed over as it is, and only the last page
+ * of a file is ever padded.
  *
  * A pcap file has one link type and one resolution of time stamps, so there is an open file for each that occurs, up to
  * eight; then the one that was used longest ago is closed. Rotation by size and time is looked at for every packet, and
@@ -36,7 +37,10 @@ COUNTER_LOSS(no_file, "writer.not_stored_error", "packets not stored: no pcap fi
 COUNTER_LOSS(no_name, "writer.not_stored_no_name", "packets not stored: their input has no name", LEDGER_NONE);
 
 enum { CHECK_INTERVAL_MS = 500, PARTIAL_AGE_S = 10, RETRY_S = 5 };
-enum { PREFETCH_BYTES_MAX = 1536 }; /* of longer packets; the CPU has seen by then where it goes */
+/* Packets whose lines need not go through the stage: with at least one line between the first and the last, and so few
+ * that these two never share a place in the stage. */
+enum { DIRECT_MIN = 2 * WRITER_LINE_BYTES, DIRECT_MAX = WRITER_PAGE_BYTES - 4 * WRITER_LINE_BYTES };
+enum { PREFETCH_LINES = 8, PREFETCH_BYTES_MAX = 1536 }; /* of longer packets; the CPU has seen by then where it goes */
 
 enum refusal { REFUSED_BLOCK, REFUSED_NUMBER, REFUSED_ERROR };
 
@@ -108,11 +112,24 @@ hand_over(struct writer_stream *s, enum writer_request request, struct writer_fi
 	rte_ring_enqueue_elem(s->lane->full, &h, sizeof(h));
 }
 
+/* Lines of the stage that were full after the last packet. They wait for this one because a line is loaded best when
+ * its stores are over. */
+static inline void
+push_late(const struct writer_stream *s, struct writer_file *f)
+{
+	if (likely(f->late_bytes != 0))
+		s->store_lines(f->late_to, f->late_from, f->late_bytes);
+	f->late_bytes = 0;
+}
+
+/* What lies in the block behind its last page comes back into the stage. */
 static void
 hand_over_block(struct writer_stream *s, struct writer_file *f)
 {
 	struct writer_block *b = f->block;
 
+	push_late(s, f);
+	memcpy(writer_stage(f), b->address + b->fill, f->pushed);
 	f->block = NULL;
 	f->pushed = 0;
 	hand_over(s, WRITER_BLOCK, f, b);
@@ -146,7 +163,22 @@ reserve(struct writer_stream *s, const struct writer_file *keep)
 	return true;
 }
 
-/* The stage into the block. There is a spare when the file has no block. */
+/* One more page of the block is full, with so many bytes of the file; the stage has 'staged' of the next one. */
+static inline void
+count_page(struct writer_file *f, uint32_t bytes, uint32_t staged)
+{
+	struct writer_block *b = f->block;
+
+	b->fill += WRITER_PAGE_BYTES;
+	b->packets += f->staged_packets;
+	b->whole_end = f->record_start;
+	__atomic_store_n(&b->bytes, b->bytes + bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->staged, staged, __ATOMIC_RELAXED);
+	f->flushed_bytes += WRITER_PAGE_BYTES;
+	f->staged_packets = 0;
+}
+
+/* The stage, of which nothing is late, into the block. There is a spare when the file has no block. */
 static void
 flush_stage(struct writer_stream *s, struct writer_file *f)
 {
@@ -159,31 +191,11 @@ flush_stage(struct writer_stream *s, struct writer_file *f)
 		b->offset = f->flushed_bytes;
 		f->flushed_ns = s->now_ns;
 	}
-	s->store_lines(b->address + b->fill + f->pushed, f->stage + f->pushed, WRITER_PAGE_BYTES - f->pushed);
+	s->store_lines(b->address + b->fill + f->pushed, writer_stage(f) + f->pushed, WRITER_PAGE_BYTES - f->pushed);
 	f->pushed = 0;
-	b->fill += WRITER_PAGE_BYTES;
-	b->packets += f->staged_packets;
-	b->whole_end = f->record_start;
-	__atomic_store_n(&b->bytes, b->bytes + f->staged, __ATOMIC_RELAXED);
-	__atomic_store_n(&f->staged, 0, __ATOMIC_RELAXED);
-	f->flushed_bytes += WRITER_PAGE_BYTES;
-	f->staged_packets = 0;
+	count_page(f, f->staged, 0);
 	if (b->fill == WRITER_BLOCK_BYTES)
 		hand_over_block(s, f);
-}
-
-/* Lines of the stage that are full go to their place in the block before the page is. A page at once is more than a CPU
- * takes note of: it waits for its stores, and otherwise they happen while the next packet is looked at (a packet of web
- * 240 -> 231 ns). */
-static inline void
-push_lines(const struct writer_stream *s, struct writer_file *f)
-{
-	uint32_t bytes = RTE_ALIGN_FLOOR(f->staged, RTE_CACHE_LINE_MIN_SIZE) - f->pushed;
-
-	if (unlikely(f->block == NULL) || bytes == 0)
-		return;
-	s->store_lines(f->block->address + f->block->fill + f->pushed, f->stage + f->pushed, bytes);
-	f->pushed += bytes;
 }
 
 /* A full stage is flushed when the next byte comes, not before: so it is never empty, and a file that ends always has a
@@ -197,7 +209,7 @@ put(struct writer_stream *s, struct writer_file *f, const uint8_t *bytes, uint32
 		if (f->staged == WRITER_PAGE_BYTES)
 			flush_stage(s, f);
 		n = RTE_MIN(size, WRITER_PAGE_BYTES - f->staged);
-		copy_bytes(f->stage + f->staged, bytes, n);
+		copy_bytes(writer_stage(f) + f->staged, bytes, n);
 		f->staged += n;
 		bytes += n;
 		size -= n;
@@ -236,7 +248,8 @@ file_close(struct writer_stream *s, struct writer_file *f)
 {
 	if (!pages_fit(s, f, 1))
 		return false;
-	memset(f->stage + f->staged, 0, WRITER_PAGE_BYTES - f->staged);
+	push_late(s, f);
+	memset(writer_stage(f) + f->staged, 0, WRITER_PAGE_BYTES - f->staged);
 	f->record_start = f->position;
 	if (f->block != NULL && f->block->fill == WRITER_BLOCK_BYTES - WRITER_PAGE_BYTES) {
 		/* The page fills the block, and a full block is handed over at once. */
@@ -307,7 +320,7 @@ stage_header(struct writer_stream *s, struct writer_file *f, const struct packet
 		.link_type = link_type_written(p),
 	};
 
-	memcpy(f->stage, &header, sizeof(header));
+	memcpy(writer_stage(f), &header, sizeof(header));
 	f->position = WRITER_FILE_HEADER_BYTES;
 	__atomic_store_n(&f->staged, WRITER_FILE_HEADER_BYTES, __ATOMIC_RELAXED);
 	COUNTER_ADD(s->counters, stored_bytes, WRITER_FILE_HEADER_BYTES);
@@ -326,6 +339,7 @@ file_init(struct writer_stream *s, struct writer_file *f, const struct packet *p
 	f->opened_ns = s->now_ns;
 	f->block = NULL;
 	f->pushed = 0;
+	f->late_bytes = 0;
 	f->probe = probe;
 	f->record_start = f->flushed_bytes = 0;
 	f->staged_packets = 0;
@@ -508,7 +522,21 @@ note_stored(struct writer_stream *s, struct writer_file *f, struct packet *p, ui
 	COUNTER_ADD(s->counters, stored_bytes, size);
 }
 
-/* A record that pushes pages out of the stage. */
+/* The full lines of the stage that are not in the block are late. */
+static inline void
+note_late(struct writer_file *f)
+{
+	uint32_t full = RTE_ALIGN_FLOOR(f->staged, WRITER_LINE_BYTES);
+
+	if (unlikely(f->block == NULL))
+		return;
+	f->late_to = f->block->address + f->block->fill + f->pushed;
+	f->late_from = writer_stage(f) + f->pushed;
+	f->late_bytes = full - f->pushed;
+	f->pushed = full;
+}
+
+/* A record that begins a block, ends it, or is a very long one. */
 static __rte_noinline bool
 append_beyond(struct writer_stream *s, struct writer_file *f, struct packet *p, uint32_t session_file)
 {
@@ -517,12 +545,40 @@ append_beyond(struct writer_stream *s, struct writer_file *f, struct packet *p, 
 
 	if (unlikely(!pages_fit(s, f, pages_pushed(f, size))))
 		return refuse(s, p, REFUSED_BLOCK);
-	f->record_start = f->position;
+	if (f->staged + size > WRITER_PAGE_BYTES)
+		f->record_start = f->position;
 	write_header(header, p, length, s->wire_length);
 	put(s, f, header, sizeof(header));
 	put(s, f, p->data, length);
+	note_late(f);
 	note_stored(s, f, p, size, session_file);
 	return true;
+}
+
+/* The record's first line is put together in the stage, which may mean behind its end, and is late; so is its last one,
+ * in the next page's stage where the record goes on there. What lies between goes from the packet to the block. */
+static inline void
+store_direct(struct writer_stream *s, struct writer_file *f, const struct packet *p, uint32_t length)
+{
+	uint32_t data = f->staged + WRITER_RECORD_BYTES, end = data + length;
+	uint32_t middle = RTE_ALIGN_CEIL(data, WRITER_LINE_BYTES), middle_end = RTE_ALIGN_FLOOR(end, WRITER_LINE_BYTES);
+	uint8_t *page = f->block->address + f->block->fill;
+
+	write_header(writer_stage(f) + f->staged, p, length, s->wire_length);
+	copy_line64(writer_stage(f) + data, p->data);
+	s->store_lines(page + middle, p->data + (middle - data), middle_end - middle);
+	f->late_to = page + f->pushed;
+	f->late_from = writer_stage(f) + f->pushed;
+	f->late_bytes = middle - f->pushed;
+	if (end > WRITER_PAGE_BYTES) {
+		f->record_start = f->position;
+		end -= WRITER_PAGE_BYTES;
+		middle_end -= WRITER_PAGE_BYTES;
+		count_page(f, WRITER_PAGE_BYTES, end);
+	}
+	copy_line64(writer_stage(f) + end - WRITER_LINE_BYTES, p->data + length - WRITER_LINE_BYTES);
+	f->staged = end;
+	f->pushed = middle_end;
 }
 
 static inline bool
@@ -535,12 +591,19 @@ append_to(struct writer_stream *s, struct writer_file *f, struct packet *p, uint
 		COUNTER_ADD(s->counters, snapped, 1);
 	}
 	size = WRITER_RECORD_BYTES + length;
-	push_lines(s, f); /* not this packet's: a line is loaded best when its stores are over */
-	if (unlikely(f->staged + size > WRITER_PAGE_BYTES))
+	push_late(s, f);
+	if (unlikely(f->block == NULL || f->block->fill + f->staged + size > WRITER_BLOCK_BYTES || length > DIRECT_MAX))
 		return append_beyond(s, f, p, session_file);
-	write_header(f->stage + f->staged, p, length, s->wire_length);
-	copy_bytes(f->stage + f->staged + WRITER_RECORD_BYTES, p->data, length);
-	f->staged += size;
+	if (length >= DIRECT_MIN) {
+		store_direct(s, f, p, length);
+	} else {
+		if (unlikely(f->staged + size > WRITER_PAGE_BYTES))
+			return append_beyond(s, f, p, session_file);
+		write_header(writer_stage(f) + f->staged, p, length, s->wire_length);
+		copy_bytes(writer_stage(f) + f->staged + WRITER_RECORD_BYTES, p->data, length);
+		f->staged += size;
+		note_late(f);
+	}
 	note_stored(s, f, p, size, session_file);
 	return true;
 }
@@ -653,8 +716,9 @@ writer_prefetch(const struct writer_stream *s, const struct packet *p)
 	if (s->method != WRITER_SIMPLE)
 		return;
 	end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_BYTES_MAX);
-	for (uint32_t at = 2 * RTE_CACHE_LINE_SIZE; at < end; at += RTE_CACHE_LINE_SIZE)
-		rte_prefetch0(p->data + at);
+	for (uint32_t at = 2 * RTE_CACHE_LINE_SIZE; at < end; at += PREFETCH_LINES * RTE_CACHE_LINE_SIZE)
+		for (unsigned i = 0; i < PREFETCH_LINES; i++)
+			rte_prefetch0(p->data + at + i * RTE_CACHE_LINE_SIZE);
 }
 
 /* Blocks at hand, up to what can ever be: with one in the current file the rest of the worker's own come back. */

@@ -17,6 +17,8 @@ enum {
 	WRITER_PAGE_BYTES = 4096,
 	WRITER_FILE_HEADER_BYTES = 24,
 	WRITER_RECORD_BYTES = 16,
+	WRITER_LINE_BYTES = RTE_CACHE_LINE_MIN_SIZE,
+	WRITER_STAGE_BYTES = 4 * WRITER_LINE_BYTES + WRITER_PAGE_BYTES,
 	WRITER_OPEN_FILES = 8, /* of one worker at once: link types times resolutions */
 	WRITER_FILES = 32,     /* of one worker, with those the writer has not finished yet */
 	WRITER_OWN_BLOCKS = 4, /* of one worker; the rest are the reserve */
@@ -47,12 +49,14 @@ struct writer_block {
 enum writer_status { WRITER_FILE_OPENING, WRITER_FILE_READY, WRITER_FILE_FAILED };
 
 struct writer_file {
-	/* The worker's, until it has handed over the last block. The page that is being filled is always here: a
-	 * block holds whole pages only, so handing over a partial block needs no copying of its tail. */
-	uint8_t stage[WRITER_PAGE_BYTES] __rte_cache_aligned;
-	uint32_t staged; /* 0 only before the file header (read by the gauge) */
-	uint32_t pushed; /* of these, in whole lines, that lie in the block already, behind its last page */
-	uint32_t kind;	 /* link type and resolution */
+	/* The worker's, until it has handed over the last block. The page that is being filled: of it what is not in
+	 * the block yet, at writer_stage(), with a line before and three behind it that nobody reads as the page's. */
+	uint8_t stage[WRITER_STAGE_BYTES] __rte_cache_aligned;
+	uint32_t staged; /* of the page; 0 only before the file header (read by the gauge) */
+	uint32_t pushed; /* of these, in whole lines, that lie in the block, behind its last page, but for: */
+	uint32_t late_bytes;
+	uint8_t *late_to, *late_from; /* in the block, in the stage */
+	uint32_t kind;		      /* link type and resolution */
 	uint32_t number;
 	uint32_t snap_length;
 	uint64_t position;	/* where the next record begins */
@@ -83,6 +87,12 @@ struct writer_file {
 	uint64_t cut_bytes; /* written after 'accounted': the beginning of a record whose end is still to come */
 	uint64_t packets;
 };
+
+static inline uint8_t *
+writer_stage(struct writer_file *f)
+{
+	return f->stage + WRITER_LINE_BYTES;
+}
 
 enum writer_request { WRITER_OPEN, WRITER_BLOCK, WRITER_ABANDON };
 

@@ -184,6 +184,31 @@ TEST(a_partial_block_is_on_disk_after_ten_seconds_and_the_file_goes_on)
 	fixture_stop(&f);
 }
 
+/* Lines that wait in the stage, behind its end too, are not lost with it. */
+TEST(a_block_may_leave_and_a_file_end_after_any_packet)
+{
+	for (unsigned i = 0; i < 48; i++) {
+		struct fixture f;
+		uint64_t state = i + 1;
+
+		fixture_init(&f);
+		REQUIRE(fixture_start(&f, 1));
+		for (unsigned seed = 1; seed <= 40 + i; seed++) {
+			struct packet p = fixture_packet(seed, (uint32_t)(fixture_random(&state) % 1600), start_ns);
+
+			fixture_append(&f, 0, &p, seed, 0);
+			if (seed % (3 + i % 5) == 0)
+				fixture_tick(&f, 11 * NS_PER_S);
+		}
+		EXPECT(counters_total("writer.partial_blocks") > 0);
+		fixture_finish(&f);
+		EXPECT_EQ(fixture_missing(&f), 0);
+		expect_files_right(&f);
+		EXPECT_EQ(ledger_check(stdout), 0);
+		fixture_stop(&f);
+	}
+}
+
 TEST(link_types_and_resolutions_have_files_of_their_own)
 {
 	static const uint16_t types[] = {1, 101, 113, 127, 228, 229, 276, 9, 0, 104, 12, 50};
