@@ -111,6 +111,7 @@ worker_destroy(struct worker *w)
 	if (w->outgoing != NULL)
 		record_free(w->pool, w->outgoing);
 	port_burst_free(&w->held, w->next_held, w->n_held - w->next_held);
+	port_burst_free(&w->ahead, 0, w->n_ahead);
 	worker_receive_fini(w);
 	writer_stream_destroy(w->stream);
 	fragments_destroy(w->fragments);

@@ -183,9 +183,11 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 static bool
 continue_run(struct worker *w, uint64_t *since)
 {
-	for (; w->next_packet < w->burst->n; w->next_packet++)
+	for (; w->next_packet < w->burst->n; w->next_packet++) {
+		worker_ask_ahead(w);
 		if (unlikely(!process_packet(w, &w->burst->packet[w->next_packet], since)))
 			return false;
+	}
 	port_burst_free(&w->held, w->next_held, w->run_mbufs);
 	w->next_held += w->run_mbufs;
 	w->run_mbufs = 0;

@@ -5,6 +5,7 @@
 
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 
 #include "handoff.h"
 #include "merge.h"
@@ -13,7 +14,7 @@
 #include "worker_overload.h"
 #include "worker_payload.h"
 
-enum { EXPIRE_MAX = 64 };
+enum { EXPIRE_MAX = 64, WORKER_METADATA_AHEAD = 16 };
 
 enum task { TASK_NONE, TASK_EXPIRE, TASK_FLUSH, TASK_FINISH, TASK_DONE };
 
@@ -42,7 +43,9 @@ struct worker {
 
 	struct port_burst held;	   /* received, not yet worked off: next_held .. n_held */
 	struct port_burst passing; /* on its way into the merge */
+	struct port_burst ahead;   /* of a replay: received, 'held' comes first */
 	unsigned n_held, next_held;
+	unsigned n_ahead, n_asked; /* of 'ahead'; of these so many packets have been asked for */
 	struct burst *burst;
 	unsigned run_mbufs;	  /* of 'held' that are in the burst; 0: no run is being worked off */
 	unsigned next_packet;	  /* of the burst */
@@ -118,6 +121,21 @@ bool worker_may_go_on(const struct worker *);
 /* worker_receive.c. One burst into 'held'. Returns what it found to do; 0: nothing there. */
 unsigned worker_receive(struct worker *, uint64_t now_ns);
 void worker_advance_idle_clock(struct worker *);
+
+/* Asks for the next packet of 'ahead': once for each packet of 'held' that is worked off. */
+static inline void
+worker_ask_ahead(struct worker *w)
+{
+	unsigned i = w->n_asked;
+
+	if (i >= w->n_ahead)
+		return;
+	rte_prefetch0(w->ahead.meta[RTE_MIN(i + WORKER_METADATA_AHEAD, w->n_ahead - 1)]);
+	rte_prefetch0(w->ahead.meta[i]->data);
+	rte_prefetch0(w->ahead.meta[i]->data + RTE_CACHE_LINE_SIZE);
+	w->n_asked++;
+}
+
 void worker_receive_fini(struct worker *);
 
 /* While 'closing': true when nothing is on its way to this worker any more. */

@@ -17,6 +17,7 @@
  * The clock of a packet is the greatest stamp that this worker has seen before it, or that the worker it came from had,
  * if that is greater. */
 #include <errno.h>
+#include <string.h>
 
 #include <rte_prefetch.h>
 
@@ -25,18 +26,18 @@
 COUNTER(early, "worker.merge_early", "packets that did not wait for mergeWindow, because too many were waiting",
 	LEDGER_NONE, LEDGER_OUT);
 
-enum { LIVE_CLOCK_LAG_S = 10, METADATA_AHEAD = 16 };
+enum { LIVE_CLOCK_LAG_S = 10 };
 
 /* Metadata that is in mbufs, and where it says that the bytes are: the replay wrote it on another lcore, or it waited
  * in the merge. Misses overlap; a CPU has some 20 of them under way and forgets what it is asked for beyond that. */
 static void
 prefetch_kept(const struct worker *w)
 {
-	for (unsigned i = 0; i < w->n_held && i < METADATA_AHEAD; i++)
+	for (unsigned i = 0; i < w->n_held && i < WORKER_METADATA_AHEAD; i++)
 		rte_prefetch0(w->held.meta[i]);
 	for (unsigned i = 0; i < w->n_held; i++) {
-		if (i + METADATA_AHEAD < w->n_held)
-			rte_prefetch0(w->held.meta[i + METADATA_AHEAD]);
+		if (i + WORKER_METADATA_AHEAD < w->n_held)
+			rte_prefetch0(w->held.meta[i + WORKER_METADATA_AHEAD]);
 		rte_prefetch0(w->held.meta[i]->data);
 	}
 }
@@ -69,7 +70,7 @@ hold(struct worker *w, unsigned n, bool placed, bool distributing)
 	if (n == 0)
 		return 0;
 	atomic_store_explicit(&w->last_packet_ns, w->received_ns, memory_order_relaxed);
-	if (w->params.replay || (placed && w->merge != NULL))
+	if (placed && w->merge != NULL)
 		prefetch_kept(w);
 	if (!w->params.replay && !distributing)
 		stamp_clock(w);
@@ -116,6 +117,40 @@ receive_in_turn(struct worker *w)
 			return 1;
 	}
 	return 0;
+}
+
+/* --- a replay --------------------------------------------------------------------------------------------------- */
+
+static void
+receive_ahead(struct worker *w)
+{
+	w->n_ahead = poll_queue(w, 0, &w->ahead);
+	w->n_asked = 0;
+	for (unsigned i = 0; i < w->n_ahead && i < WORKER_METADATA_AHEAD; i++)
+		rte_prefetch0(w->ahead.meta[i]);
+}
+
+/* What it read comes from another lcore's cache, or from the one behind it. When there is enough of it a worker has the
+ * next burst at hand while it works off one, and asks for what the next one needs first a packet at a time
+ * (worker_ask_ahead()), so that nothing waits for it. */
+static unsigned
+receive_replay(struct worker *w)
+{
+	unsigned n = w->n_ahead;
+
+	if (likely(n > 0)) {
+		memcpy(w->held.mbuf, w->ahead.mbuf, n * sizeof(w->held.mbuf[0]));
+		memcpy(w->held.meta, w->ahead.meta, n * sizeof(w->held.meta[0]));
+		w->n_ahead = 0;
+		hold(w, n, false, false);
+	} else {
+		n = poll_queue(w, 0, &w->held);
+		hold(w, n, false, false);
+		prefetch_kept(w);
+	}
+	if (n == BURST_MAX)
+		receive_ahead(w);
+	return n;
 }
 
 /* --- capture files ---------------------------------------------------------------------------------------------- */
@@ -245,6 +280,8 @@ unsigned
 worker_receive(struct worker *w, uint64_t now_ns)
 {
 	w->received_ns = now_ns;
+	if (w->params.replay)
+		return receive_replay(w);
 	if (likely(w->merge == NULL))
 		return receive_in_turn(w);
 	if (!w->params.packet_clock)
