@@ -57,6 +57,7 @@ sensor_start_handoff(struct sensor *s, struct worker_params *params)
 	struct handoff_params handoff = {.n_workers = s->n_workers, .slots = s->app.handoff_ring, .lossless = files};
 
 	params->replay = s->replay != NULL;
+	params->replay_apart = s->plan.n_lcores > 1;
 	params->packet_clock = files;
 	params->lossless = s->replay != NULL || files;
 	params->owners = &s->owners;

@@ -68,6 +68,7 @@ struct worker_params {
 	const struct overload_conf *overload;
 	uint32_t receive_ring; /* of ports that do not tell */
 	bool replay;	       /* packets are placed and ordered by it */
+	bool replay_apart;     /* it has an lcore of its own */
 	bool packet_clock;     /* ports whose packets carry their own time: the wall clock does not advance ours */
 	bool lossless;	       /* both of these: wait for head-room instead of shedding */
 

@@ -130,9 +130,9 @@ receive_ahead(struct worker *w)
 		rte_prefetch0(w->ahead.meta[i]);
 }
 
-/* What it read comes from another lcore's cache, or from the one behind it. When there is enough of it a worker has the
- * next burst at hand while it works off one, and asks for what the next one needs first a packet at a time
- * (worker_ask_ahead()), so that nothing waits for it. */
+/* What it read on another lcore comes from that one's cache, or from the one behind it. When there is enough of it a
+ * worker has the next burst at hand while it works off one, and asks for what the next one needs first a packet at a
+ * time (worker_ask_ahead()), so that nothing waits for it. */
 static unsigned
 receive_replay(struct worker *w)
 {
@@ -148,7 +148,7 @@ receive_replay(struct worker *w)
 		hold(w, n, false, false);
 		prefetch_kept(w);
 	}
-	if (n == BURST_MAX)
+	if (n == BURST_MAX && w->params.replay_apart)
 		receive_ahead(w);
 	return n;
 }
