@@ -356,7 +356,7 @@ prefetch_rest(const struct session_table *t, uint32_t handle, const struct packe
 		rte_prefetch0(&t->outer[handle][1]);
 	}
 	rte_prefetch0(position_tail(&t->positions, &s->positions));
-	session_prefetch_attachment(t, s);
+	rte_prefetch0(&t->attachment[s->attachment]);
 }
 
 void

@@ -142,7 +142,7 @@ enum { TCP_WIDE_URG, TCP_WIDE_ECE, TCP_WIDE_CWR, TCP_WIDE_AE, TCP_WIDE_SRC_ZERO,
 /* What sessions get that have shown more than headers. */
 struct attachment {
 	/* What every packet with payload touches, in one line. */
-	uint32_t data_bytes[2]; /* at most 65535 packets of 65535 bytes */
+	uint32_t data_bytes[2] __rte_cache_aligned; /* at most 65535 packets of 65535 bytes */
 	struct tcp_recent recent;
 	uint8_t payload8_bytes[2];
 	uint8_t tcp_tags; /* TCP_TAG_ */
@@ -170,7 +170,7 @@ struct attachment {
 	uint32_t name; /* its place in the table of names; 0: it has none */
 	struct held_queue queue;
 };
-_Static_assert(sizeof(struct attachment) <= 256 && offsetof(struct attachment, record) == 64, "four cache lines");
+_Static_assert(sizeof(struct attachment) == 256 && offsetof(struct attachment, record) == 64, "four cache lines");
 
 /* Tags that a session gets once, attachment.tcp_tags. Those with _0 have a twin for direction 1 in the next bit. */
 enum { TCP_TAG_OUT_OF_ORDER_0 = 1 << 0, TCP_TAG_ACKED_UNSEEN_0 = 1 << 2, TCP_TAG_OVERLAP = 1 << 4 };
@@ -285,16 +285,6 @@ static inline struct attachment *
 session_attachment(const struct session_table *t, const struct session *s)
 {
 	return s->attachment != 0 ? &t->attachment[s->attachment] : NULL;
-}
-
-/* What each packet with payload needs of it. Without one: of number 0, which nobody has. */
-static inline void
-session_prefetch_attachment(const struct session_table *t, const struct session *s)
-{
-	const struct attachment *att = &t->attachment[s->attachment];
-
-	rte_prefetch0(att->data_bytes);
-	rte_prefetch0(att->payload8_bytes);
 }
 
 /* One of its flags says that it has one. */
