@@ -55,6 +55,7 @@ enum {
 	DOUBLINGS = 6,
 	ALIVE_MAX = 2,	     /* of a bucket's words, on average: then the table doubles */
 	GROUPS_AT_ONCE = 16, /* with each burst: done when one more packet has come for each old bucket */
+	SPLIT_AHEAD = 16,    /* buckets */
 	HAND_CYCLE = 120,    /* ticks in which the hand goes round */
 	NO_BUCKET = UINT32_MAX,
 };
@@ -325,10 +326,19 @@ split_bucket(struct dedup *d, struct bucket *b, struct bucket *to)
 }
 
 static void
+prefetch_group(const struct dedup *d, uint32_t first)
+{
+	for (unsigned i = 0; i < GROUP; i++)
+		rte_prefetch0_write(&d->bucket[first + i]);
+}
+
+static void
 split_group(struct dedup *d)
 {
 	uint32_t whole = d->base << d->level;
 
+	prefetch_group(d, d->split + SPLIT_AHEAD);
+	prefetch_group(d, whole + d->split + SPLIT_AHEAD);
 	for (unsigned i = 0; i < GROUP; i++, d->split++)
 		split_bucket(d, &d->bucket[d->split], &d->bucket[whole + d->split]);
 	if (d->split == whole) {
