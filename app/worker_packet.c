@@ -162,8 +162,8 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 		return false;
 	w->looked_up = false;
 	/* They come from a cache that cores share, or from memory, while this packet is parsed. */
-	if (likely(w->next_packet + 1 < w->burst->n))
-		writer_prefetch(w->stream, p + 1);
+	if (likely(w->next_packet + 2 < w->burst->n))
+		writer_prefetch(w->stream, p + 2);
 	stage_end(w, STAGE_STORE, since);
 	has_payload = session_process(w->sessions, p);
 	COUNTER_ADD(&w->counters, processed, 1);

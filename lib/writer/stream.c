@@ -718,7 +718,7 @@ writer_prefetch(const struct writer_stream *s, const struct packet *p)
 	end = RTE_MIN(p->captured_bytes, (uint32_t)PREFETCH_BYTES_MAX);
 	for (uint32_t at = 2 * RTE_CACHE_LINE_SIZE; at < end; at += PREFETCH_LINES * RTE_CACHE_LINE_SIZE)
 		for (unsigned i = 0; i < PREFETCH_LINES; i++)
-			rte_prefetch0(p->data + at + i * RTE_CACHE_LINE_SIZE);
+			rte_prefetch1(p->data + at + i * RTE_CACHE_LINE_SIZE);
 }
 
 /* Blocks at hand, up to what can ever be: with one in the current file the rest of the worker's own come back. */
