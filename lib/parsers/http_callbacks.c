@@ -285,17 +285,37 @@ ends_with(struct cursor text, const char *word)
 	return text_equals_nocase(&text, word);
 }
 
+static bool
+ends_with_password(struct cursor text)
+{
+	static const char *const words[] = {"password", "passwd", "pass"};
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (ends_with(text, words[i]))
+			return true;
+	return false;
+}
+
+/* The last letter of these words. */
+static bool
+may_end_with_password(struct cursor text)
+{
+	uint8_t last;
+
+	cursor_skip(&text, cursor_left(&text) - 1);
+	last = cursor_u8(&text) | 0x20;
+	return !cursor_bad(&text) && (last == 'd' || last == 's');
+}
+
 /* Signs are rarer than letters: from one to the next, and a look at what stands before it. */
 static bool
 body_says_password(struct cursor bytes)
 {
-	static const char *const words[] = {"password", "passwd", "pass"};
 	struct cursor rest = bytes, piece = cursor_until(&rest, '=');
 
 	for (; !cursor_bad(&rest); piece = cursor_until(&rest, '='))
-		for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (ends_with(piece, words[i]))
-				return true;
+		if (may_end_with_password(piece) && ends_with_password(piece))
+			return true;
 	return false;
 }
 
