@@ -161,7 +161,7 @@ process_packet(struct worker *w, struct packet *p, uint64_t *since)
 	if (likely(p->store) && !writer_append(w->stream, p, session_file(p->session)))
 		return false;
 	w->looked_up = false;
-	/* They come from a cache that cores share, or from memory, while this packet is parsed. */
+	/* They come from a cache that cores share, or from memory, while this packet and the next one are parsed. */
 	if (likely(w->next_packet + 2 < w->burst->n))
 		writer_prefetch(w->stream, p + 2);
 	stage_end(w, STAGE_STORE, since);

@@ -132,7 +132,7 @@ worker_ask_ahead(struct worker *w)
 		return;
 	rte_prefetch0(w->ahead.meta[RTE_MIN(i + WORKER_METADATA_AHEAD, w->n_ahead - 1)]);
 	rte_prefetch0(w->ahead.meta[i]->data);
-	rte_prefetch0(w->ahead.meta[i]->data + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(cursor_after(w->ahead.meta[i]->data, RTE_CACHE_LINE_SIZE)); /* control mbufs: NULL */
 	w->n_asked++;
 }
 
