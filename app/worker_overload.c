@@ -1,10 +1,10 @@
 /* Overload as a worker sees it.
  *
  * It looks once a millisecond at what fills up: the device's queue, where the driver tells, and its own pools and
- * rings. Of some drivers neither the queue's length nor what was lost can be had. There a queue that was never found
- * empty for a quarter of a second and 32 times its length is taken for one that runs over: with a load of less than 97
- * % it would have been emptied by then. Ports that make up their packets (net_pcap with a file, net_null, net_ring)
- * always have one more, and never lose any: they are no sign of anything. */
+ * rings. Of some drivers the queue's length cannot be had. There a queue that was never found empty for a quarter of a
+ * second and 32 times its length is taken for one that runs over: with a load of less than 97 % it would have been
+ * emptied by then. Ports that make up their packets (net_pcap with a file, net_null, net_ring) always have one more,
+ * and never lose any: they are no sign of anything. */
 #include "worker_overload.h"
 
 #include <rte_ethdev.h>
@@ -24,7 +24,7 @@ enum {
 	HEADER_BYTES_MAX = 64, /* of a transport header without payload */
 };
 
-/* Drivers that say neither how full a queue is nor what it lost. */
+/* Drivers that do not say how full a queue is. */
 static bool
 is_silent(const char *driver)
 {

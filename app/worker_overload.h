@@ -12,10 +12,10 @@ struct worker;
 
 struct worker_overload {
 	struct overload ladder;
-	uint64_t next_ns;	/* UINT64_MAX: who waits instead, or switched off */
-	uint64_t full_since_ns; /* every burst has been full since; 0: the last one was not */
-	uint64_t full_packets;	/* that came in them */
-	bool says_nothing;	/* a port of this worker's tells neither its queue's length nor its losses */
+	uint64_t next_ns;			 /* UINT64_MAX: who waits instead, or switched off */
+	uint64_t full_since_ns;			 /* every burst has been full since; 0: the last one was not */
+	uint64_t full_packets;			 /* that came in them */
+	bool says_nothing;			 /* a port of this worker's does not tell its queue's length */
 	uint32_t descriptors[WORKER_QUEUES_MAX]; /* of the queue of each of its ports; 0: it does not tell how many are
 						    used */
 };

@@ -209,9 +209,11 @@ read_device(struct port *port, uint64_t value[4])
 	uint64_t delivered, dropped;
 
 	read_driver(port, value);
-	/* The driver knows of no loss. */
+	/* These drivers know of no loss. */
 	if (port_sockets_read(port, &delivered, &dropped)) {
 		value[BASE_PACKETS] = delivered;
+		value[BASE_MISSED] = dropped;
+	} else if (port_tap_read(port, &dropped)) {
 		value[BASE_MISSED] = dropped;
 	}
 }
@@ -237,6 +239,7 @@ port_start_live(struct port *port, uint16_t id, const struct port_params *params
 	counters_attach(&port->counters, port->name);
 	port_time_start(port);
 	port_sockets_find(port, &info);
+	port_tap_find(port, &info);
 	read_device(port, port->base);
 	/* What the kernel put into a socket's ring before the start will be taken from it. */
 	if (port->n_sockets > 0)

@@ -80,6 +80,7 @@ struct port {
 	int socket[PORT_SOCKETS_MAX];
 	unsigned n_sockets;
 	uint64_t socket_packets, socket_drops;
+	unsigned tap_index; /* the kernel's number of net_tap's device; 0: another driver */
 };
 
 /* How a port is wanted. */

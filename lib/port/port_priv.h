@@ -56,6 +56,11 @@ void port_link_stop(struct port *);
 void port_sockets_find(struct port *, const struct rte_eth_dev_info *);
 bool port_sockets_read(struct port *, uint64_t *delivered, uint64_t *dropped);
 
+/* What the kernel dropped in front of net_tap, which does not ask either. False: another driver, or the device is gone.
+ */
+void port_tap_find(struct port *, const struct rte_eth_dev_info *);
+bool port_tap_read(const struct port *, uint64_t *dropped);
+
 /* ASan: nobody may touch an mbuf's head- and tailroom; or everybody may touch all of it. */
 void port_poison(struct rte_mbuf *);
 void port_unpoison(struct rte_mbuf *);

@@ -110,6 +110,11 @@ class Network:
         path = f"/sys/class/net/{port}/statistics/tx_packets"
         return int(subprocess.run(self.inside("hub", "cat", path), check=True, stdout=subprocess.PIPE).stdout)
 
+    def dropped(self, device):
+        """Packets for a device in the hub's namespace that it did not take."""
+        path = f"/sys/class/net/{device}/statistics/tx_dropped"
+        return int(subprocess.run(self.inside("hub", "cat", path), check=True, stdout=subprocess.PIPE).stdout)
+
     # ---- processes
 
     def start(self, name, *words, **more):
