@@ -40,6 +40,7 @@ struct table_list {
 static bool ready;
 static unsigned n_fields;
 static const struct field **field_by_id;
+static uint16_t *tail_bytes_by_id;
 static struct text_index by_name, by_expression;
 static struct table_ids *tables;
 static unsigned n_tables;
@@ -250,6 +251,14 @@ assign_ids(const struct row *rows, unsigned n_rows)
 	return agree;
 }
 
+/* Asked for with each field of each record. */
+static void
+measure_tails(void)
+{
+	for (field_id id = 1; id <= n_fields; id++)
+		tail_bytes_by_id[id] = (uint16_t)strlen(field_tail(field_by_id[id]));
+}
+
 static bool
 init_from(const struct table_list *list, struct row *rows, unsigned n_rows)
 {
@@ -258,11 +267,15 @@ init_from(const struct table_list *list, struct row *rows, unsigned n_rows)
 		return false;
 	}
 	field_by_id = calloc(n_rows + 1, sizeof(const struct field *));
-	if (field_by_id == NULL || !create_table_ids(list))
+	tail_bytes_by_id = calloc(n_rows + 1, sizeof(uint16_t));
+	if (field_by_id == NULL || tail_bytes_by_id == NULL || !create_table_ids(list))
 		return false;
 	collect_rows(list, rows);
 	qsort(rows, n_rows, sizeof(rows[0]), compare_rows);
-	return assign_ids(rows, n_rows) && index_build(&by_name, false) && index_build(&by_expression, true);
+	if (!assign_ids(rows, n_rows))
+		return false;
+	measure_tails();
+	return index_build(&by_name, false) && index_build(&by_expression, true);
 }
 
 bool
@@ -291,10 +304,12 @@ fields_reset(void)
 		free(tables[i].ids);
 	free(tables);
 	free(field_by_id);
+	free(tail_bytes_by_id);
 	free(by_name.slot);
 	free(by_expression.slot);
 	tables = NULL;
 	field_by_id = NULL;
+	tail_bytes_by_id = NULL;
 	by_name = by_expression = (struct text_index){0};
 	n_tables = n_fields = 0;
 	ready = false;
@@ -310,6 +325,20 @@ const struct field *
 field_at(field_id id)
 {
 	return field_by_id[id];
+}
+
+const char *
+field_tail(const struct field *f)
+{
+	const char *dot = strchr(f->name, '.');
+
+	return dot != NULL ? dot + 1 : f->name;
+}
+
+unsigned
+field_tail_bytes(field_id id)
+{
+	return tail_bytes_by_id[id];
 }
 
 const field_id *

@@ -90,6 +90,8 @@ void fields_reset(void);
 
 unsigned fields_count(void); /* ids are 1 .. count, in the order of field_rank() */
 const struct field *field_at(field_id);
+const char *field_tail(const struct field *); /* the db name without its first word: "vlan.id" */
+unsigned field_tail_bytes(field_id);	      /* its length */
 
 /* The ids of a table's rows, in the table's order; NULL for a table that is not registered. */
 const field_id *field_ids(const struct field_table *);

@@ -367,7 +367,7 @@ index_value(struct record_pool *pool, struct record *r, struct value_head *head)
 	}
 	if (slot == NULL) {
 		slot = record_index_slot_add(pool, r, head->field);
-		slot->estimate_bytes = head->kind != VALUE_OBJECT ? field_name_estimate(f) : 0;
+		slot->estimate_bytes = head->kind != VALUE_OBJECT ? field_tail_bytes(head->field) : 0;
 	}
 	slot->estimate_bytes += value_estimate(&v);
 	slot->last = reference_of(pool, head);

@@ -188,7 +188,6 @@ bool value_equal(const struct record *, const struct value_head *, const struct 
 uint32_t value_gather(const struct record *, const struct value_head *, uint8_t *out);
 bool record_add_value(struct record_pool *, struct record *, const struct value *);
 void value_kill(const struct record *, struct value_head *);
-uint32_t field_name_estimate(const struct field *);
 uint32_t value_estimate(const struct value *);
 
 /* Packet positions (record_positions.c): words of four bytes. An entry that is a number from 1 to POSITION_SHORT_MAX is

@@ -77,21 +77,6 @@ value_estimate(const struct value *v)
 	}
 }
 
-/* The name without its dot group. */
-static const char *
-field_tail(const struct field *f)
-{
-	const char *dot = strchr(f->name, '.');
-
-	return dot != NULL ? dot + 1 : f->name;
-}
-
-uint32_t
-field_name_estimate(const struct field *f)
-{
-	return (uint32_t)strlen(field_tail(f));
-}
-
 /* What the record holds of a value's field. */
 struct found {
 	const struct value_head *same; /* a set's equal value */
@@ -200,7 +185,7 @@ value_kill(const struct record *r, struct value_head *head)
 static void
 account(struct record *r, const struct value *v, struct field_slot *slot, bool is_first)
 {
-	uint32_t bytes = v->estimate_bytes + (is_first ? field_name_estimate(field_at(v->field)) : 0);
+	uint32_t bytes = v->estimate_bytes + (is_first ? field_tail_bytes(v->field) : 0);
 
 	if (v->kind == VALUE_OBJECT)
 		return;

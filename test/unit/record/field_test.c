@@ -188,6 +188,9 @@ TEST(a_field_nobody_defined_is_not_found)
 	static const struct field_table unknown = {.name = "unknown"};
 
 	REQUIRE(fields_init());
+	EXPECT_STR(field_tail(field_at(field_find("source.mac"))), "mac");
+	for (unsigned id = 1; id <= fields_count(); id++)
+		EXPECT_EQ(field_tail_bytes((field_id)id), strlen(field_tail(field_at((field_id)id))));
 	EXPECT_EQ(field_find("no.such.field"), 0);
 	EXPECT_EQ(field_find(""), 0);
 	EXPECT_EQ(field_find_expression("source.mac"), 0);
