@@ -9,7 +9,8 @@
  *   thread_library_cpus(&polling, &cpus);
  *   thread_start(&thread, "read-ahead", &cpus, run, argument);
  *
- * Signals belong to the control thread: a thread of thread_start() has all of them blocked.
+ * Signals belong to the control thread: a thread of thread_start() has all of them blocked but those of its own faults
+ * (SIGSEGV and the like), which a debugger or sanitizer wants to see.
  *
  * Threads: save and start from the control thread; thread_library_cpus() from any after that. */
 #ifndef THREAD_H
